@@ -1,0 +1,101 @@
+"""Knobs: what a person can set, as data. Pages draw a widget for each kind; recipes check values against them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class FloatKnob:
+    """A real number in [low, high], both included."""
+
+    name: str
+    label: str
+    default: float
+    low: float
+    high: float
+    step: float = 0.01
+    unit: str = ""
+    help: str = ""
+
+    def check(self, value: Any, field: str = "") -> float:
+        """The value as a float. Raises RecipeError with the field, what was found and what is allowed."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not self.low <= value <= self.high:
+            raise RecipeError(
+                field or self.name,
+                found=repr(value),
+                expected=f"a number from {self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}",
+            )
+        return float(value)
+
+
+@dataclass(frozen=True)
+class IntKnob:
+    """A whole number in [low, high], both included."""
+
+    name: str
+    label: str
+    default: int
+    low: int
+    high: int
+    step: int = 1
+    unit: str = ""
+    help: str = ""
+
+    def check(self, value: Any, field: str = "") -> int:
+        """The value as an int. Raises RecipeError with the field, what was found and what is allowed."""
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+        if not whole or not self.low <= value <= self.high:
+            raise RecipeError(
+                field or self.name,
+                found=repr(value),
+                expected=f"a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}",
+            )
+        return int(value)
+
+
+@dataclass(frozen=True)
+class ChoiceKnob:
+    """One of a few named options."""
+
+    name: str
+    label: str
+    default: str
+    options: tuple[str, ...]
+    help: str = ""
+
+    def check(self, value: Any, field: str = "") -> str:
+        """The value. Raises RecipeError with the field, what was found and the options."""
+        if value not in self.options:
+            raise RecipeError(field or self.name, found=repr(value), expected="one of " + ", ".join(self.options))
+        return value
+
+
+@dataclass(frozen=True)
+class BoolKnob:
+    """On or off."""
+
+    name: str
+    label: str
+    default: bool
+    help: str = ""
+
+    def check(self, value: Any, field: str = "") -> bool:
+        """The value. Raises RecipeError when it is neither true nor false."""
+        if not isinstance(value, bool):
+            raise RecipeError(field or self.name, found=repr(value), expected="true or false")
+        return value
+
+
+Knob = FloatKnob | IntKnob | ChoiceKnob | BoolKnob
+
+
+def check_values(knobs: tuple[Knob, ...], values: dict[str, Any], field: str) -> dict[str, Any]:
+    """Every knob's value: the given one, checked, or its default. Raises RecipeError on an unknown name or a bad value."""
+    known = {knob.name: knob for knob in knobs}
+    for name in values:
+        if name not in known:
+            raise RecipeError(f"{field}.{name}", found="a name nobody knows", expected="one of " + ", ".join(known))
+    return {name: knob.check(values.get(name, knob.default), f"{field}.{name}") for name, knob in known.items()}

@@ -1,0 +1,224 @@
+"""The recipe: every choice of a training run, typed, frozen, and readable in five minutes.
+
+A worker receives a recipe and nothing else. Recipes survive a JSON round trip, have a stable hash, and can be compared
+field by field. Names that stand in a registry (backbones, policies, losses, optimizers) are checked against it by
+`core.train.check`, because the registries stand above this file.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from core.errors import RecipeError
+from core.seeding import fingerprint
+
+TRAINABLE = re.compile(r"head|everything|last (100|[1-9]\d?) ?%|last ([1-9]\d{0,3}) layers?")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelChoice(_Part):
+    """Which network, and what it knows at the start."""
+
+    backbone: str = "tf_efficientnet_lite0"  # a timm name; lite0 has real ImageNet weights in a package, no download
+    weights: str = "pretrained"  # "pretrained", "random", or the path of a weight file
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.2  # share of head inputs dropped at each step; small sets over-fit
+
+
+class TransformChoice(_Part):
+    """One row of an augmentation policy: which transform, how often, how strong."""
+
+    name: str
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0  # chance that the transform is drawn for an image
+    values: dict[str, float | int | bool | str] = {}  # knob values by name; a knob left out keeps its default
+
+
+class AugmentChoice(_Part):
+    """How training images are varied. Validation and test images never are."""
+
+    policy: str = "light"  # a policy of core.augment.catalog, or the name of rows of one's own
+    rows: tuple[TransformChoice, ...] | None = None  # None: the rows that the catalog has for this policy
+    views: Annotated[int, Field(ge=1, le=16)] = 2  # variants per image while the backbone is frozen; each costs one pass
+
+
+class Phase(_Part):
+    """A stretch of training with one choice of what may change."""
+
+    name: str = "head"
+    trainable: str = "head"  # "head", "everything", "last 40%", "last 4 layers"
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 20  # passes over the training split
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 3e-3  # the peak of the schedule
+
+    @field_validator("trainable")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not TRAINABLE.fullmatch(value):
+            raise ValueError('"head", "everything", "last 40%" or "last 4 layers"')
+        return value
+
+
+class OptimizerChoice(_Part):
+    """How weights move."""
+
+    name: str = "adamw"  # a row of core.train.optimizers
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01  # not applied to biases and norms
+
+
+class ScheduleChoice(_Part):
+    """How the learning rate moves within a phase."""
+
+    name: str = "cosine"  # a row of core.train.schedules
+    warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.05  # share of the phase's steps spent rising to the peak
+
+
+class LossChoice(_Part):
+    """What is minimised."""
+
+    name: str = "cross-entropy"  # a row of core.train.losses
+    label_smoothing: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # probability mass spread over all classes
+
+
+class Recipe(_Part):
+    """Everything a worker needs to train one model."""
+
+    version: Literal[1] = 1
+    task: Literal["classification"] = "classification"
+    preset: str = ""  # the preset this started from, if any
+    dataset: str = ""  # id of the dataset in the workspace
+    name: str = ""  # what a person calls the run; empty: named from its choices
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    image_size: Annotated[int, Field(ge=16, le=1024)] = 224  # pixels, square
+    fit: Literal["crop", "pad", "squash"] = "crop"  # how an image becomes square: cut the long side, pad, or distort
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
+    model: ModelChoice = ModelChoice()
+    augment: AugmentChoice = AugmentChoice()
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=64)] = (Phase(),)
+    optimizer: OptimizerChoice = OptimizerChoice()
+    schedule: ScheduleChoice = ScheduleChoice()
+    loss: LossChoice = LossChoice()
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU where there is one
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: float32 on a CPU, bfloat16 on a GPU
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases together."""
+        return sum(phase.epochs for phase in self.phases)
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits that depend on every choice and not on how the recipe was written down."""
+        return fingerprint(json.dumps(self.model_dump(mode="json"), sort_keys=True))
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> Self:
+        """A recipe from plain data. Raises RecipeError naming the first field that is wrong, its value and what is allowed."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _explain(error) from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """A recipe from its JSON text. Raises RecipeError when the text is no JSON or holds a bad value."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise RecipeError("The recipe is not JSON", found=str(error)) from None
+        return cls.parse(data)
+
+    def to_json(self) -> str:
+        """The recipe as indented JSON text."""
+        return self.model_dump_json(indent=2)
+
+    def set(self, changes: dict[str, Any]) -> Self:
+        """The recipe with some fields changed, each named by its path, as in {"phases.0.epochs": 5}.
+
+        Values may be text from a command line: "5", "true" and "0.1" are read as JSON where that works.
+        Raises RecipeError for a path that does not exist or a value that is not allowed.
+        """
+        data = self.model_dump(mode="json")
+        for path, value in changes.items():
+            _place(data, path, _read(value))
+        return type(self).parse(data)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in which two recipes differ."""
+
+    path: str
+    left: Any
+    right: Any
+
+
+def diff(left: Recipe, right: Recipe) -> list[Difference]:
+    """The fields in which two recipes differ, in the order of the recipe's fields; None where one side lacks the field."""
+    one, two = _flat(left.model_dump(mode="json")), _flat(right.model_dump(mode="json"))
+    paths = list(one) + [path for path in two if path not in one]
+    return [Difference(p, one.get(p), two.get(p)) for p in paths if one.get(p) != two.get(p)]
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        items = value.items()
+    elif isinstance(value, list) and value:
+        items = enumerate(value)
+    else:
+        return {path: value}
+    flat: dict[str, Any] = {}
+    for key, inner in items:
+        flat |= _flat(inner, f"{path}.{key}" if path else str(key))
+    return flat
+
+
+def _place(data: Any, path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    here = data
+    for step in parents:
+        here = _step(here, step, path)
+    if isinstance(here, list) and last.isdecimal() and int(last) == len(here) and isinstance(value, dict):
+        here.append(value)  # "phases.1" = {...} adds a phase
+        return
+    _step(here, last, path)
+    here[int(last) if isinstance(here, list) else last] = value
+
+
+def _step(here: Any, step: str, path: str) -> Any:
+    if isinstance(here, dict) and step in here:
+        return here[step]
+    if isinstance(here, list) and step.isdecimal() and int(step) < len(here):
+        return here[int(step)]
+    if isinstance(here, dict):
+        known = ", ".join(here)
+    else:
+        known = f"0 to {len(here) - 1}" if isinstance(here, list) else "nothing below it"
+    raise RecipeError(path, found=f"no field {step!r} there", expected=known)
+
+
+def _read(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _explain(error: ValidationError) -> RecipeError:
+    first = error.errors()[0]
+    field = ".".join(str(step) for step in first["loc"]) or "The recipe"
+    context = {key: value for key, value in first.get("ctx", {}).items() if key != "error"}
+    if first["type"] == "extra_forbidden":
+        return RecipeError(field, found="a field no recipe has", do="Check its spelling")
+    if first["type"] == "value_error":
+        expected = str(first["ctx"]["error"])
+    elif first["type"] == "literal_error":
+        expected = context["expected"]
+    else:
+        expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return RecipeError(field, found=repr(first["input"]), expected=expected)
