@@ -100,7 +100,7 @@ _STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 @contextmanager
 def storage_errors(target: Path | str) -> Iterator[None]:
-    """Turn "no space", "quota", "read-only" and "not allowed" from the system into one clear sentence about `target`."""
+    """Turn "no space", "quota", "read-only" and "not allowed" from the system into one sentence about `target`."""
     try:
         yield
     except OSError as error:

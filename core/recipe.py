@@ -27,7 +27,7 @@ class ModelChoice(_Part):
 
     backbone: str = "tf_efficientnet_lite0"  # a timm name; lite0 has real ImageNet weights in a package, no download
     weights: str = "pretrained"  # "pretrained", "random", or the path of a weight file
-    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.2  # share of head inputs dropped at each step; small sets over-fit
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.2  # share of head inputs dropped a step; small sets over-fit
 
 
 class TransformChoice(_Part):
@@ -43,7 +43,7 @@ class AugmentChoice(_Part):
 
     policy: str = "light"  # a policy of core.augment.catalog, or the name of rows of one's own
     rows: tuple[TransformChoice, ...] | None = None  # None: the rows that the catalog has for this policy
-    views: Annotated[int, Field(ge=1, le=16)] = 2  # variants per image while the backbone is frozen; each costs one pass
+    views: Annotated[int, Field(ge=1, le=16)] = 2  # variants per image while the backbone is frozen; one pass each
 
 
 class Phase(_Part):
@@ -116,7 +116,7 @@ class Recipe(_Part):
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Self:
-        """A recipe from plain data. Raises RecipeError naming the first field that is wrong, its value and what is allowed."""
+        """A recipe from plain data. Raises RecipeError with the first wrong field, its value and what is allowed."""
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -157,7 +157,7 @@ class Difference:
 
 
 def diff(left: Recipe, right: Recipe) -> list[Difference]:
-    """The fields in which two recipes differ, in the order of the recipe's fields; None where one side lacks the field."""
+    """The fields in which two recipes differ, in the order of a recipe's fields; None where one side lacks the field."""
     one, two = _flat(left.model_dump(mode="json")), _flat(right.model_dump(mode="json"))
     paths = list(one) + [path for path in two if path not in one]
     return [Difference(p, one.get(p), two.get(p)) for p in paths if one.get(p) != two.get(p)]

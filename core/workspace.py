@@ -58,9 +58,10 @@ class Workspace:
 
 
 def configured_roots() -> tuple[Path, ...]:
-    """The server folders people may import from: FOVEA_ROOTS (separated as PATH is), or the home folder of this user."""
+    """The server folders people may import from: FOVEA_ROOTS (separated as PATH is), or this user's home folder."""
     text = os.environ.get(ROOTS_ENVIRONMENT, "")
-    return tuple(Path(part).expanduser().resolve() for part in text.split(os.pathsep) if part) or (Path.home().resolve(),)
+    named = tuple(Path(part).expanduser().resolve() for part in text.split(os.pathsep) if part)
+    return named or (Path.home().resolve(),)
 
 
 def inside_roots(path: Path | str, roots: tuple[Path, ...]) -> Path:
@@ -84,7 +85,7 @@ def new_id(name: str) -> str:
 
 
 def safe_id(text: str) -> bool:
-    """Whether `text` can be an id made by `new_id`: plain letters, digits and dashes, so it can never leave its folder."""
+    """Whether `text` can be an id made by `new_id`: plain letters, digits and dashes, so it never leaves its folder."""
     return re.fullmatch(r"[a-z0-9][a-z0-9-]{0,79}", text) is not None
 
 

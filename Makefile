@@ -1,0 +1,35 @@
+# Two commands are enough: `make run` and `make test`. Both build .venv the first time and keep it up to date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test bench
+.DEFAULT_GOAL := run
+
+run: $(VENV)/run.stamp  ## start the bench in the browser
+	$(BIN)/streamlit run app.py
+
+test: $(VENV)/test.stamp  ## style check, then every test; browser tests too where Chromium is or can be installed
+	@.ci/chromium
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/test.stamp  ## every measurement of benchmarks/, one after the other
+	@.ci/chromium
+	$(BIN)/python -m benchmarks.loop_overhead
+	$(BIN)/python -m benchmarks.frozen_features
+	$(BIN)/python -m benchmarks.first_step
+	$(BIN)/python -m benchmarks.watchers
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Fovea needs Python 3.11 or newer: make run PYTHON=python3.12' >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: requirements.txt requirements-test.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@ $(VENV)/run.stamp
