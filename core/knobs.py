@@ -93,7 +93,7 @@ Knob = FloatKnob | IntKnob | ChoiceKnob | BoolKnob
 
 
 def check_values(knobs: tuple[Knob, ...], values: dict[str, Any], field: str) -> dict[str, Any]:
-    """Every knob's value: the given one, checked, or its default. Raises RecipeError for an unknown name or bad value."""
+    """Every knob's value: the given one, checked, or its default. Raises RecipeError where that cannot be."""
     known = {knob.name: knob for knob in knobs}
     for name in values:
         if name not in known:

@@ -1,0 +1,99 @@
+"""Presets: named starting points for a recipe. Each holds only what differs from the default, with the reason."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import RecipeError
+from core.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field that a preset sets, by its path in the recipe, and why."""
+
+    path: str
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A starting point a person can pick by name."""
+
+    name: str
+    label: str
+    task: str
+    summary: str
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What differs from the default recipe: {path: value}, as `Recipe.set` takes it."""
+        return {setting.path: setting.value for setting in self.settings}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why each of them differs: {path: one sentence}."""
+        return {setting.path: setting.reason for setting in self.settings}
+
+    @property
+    def model(self) -> str:
+        """The backbone it trains."""
+        return self.recipe().model.backbone
+
+    def recipe(self) -> Recipe:
+        """The whole recipe; it still lacks its dataset."""
+        return Recipe(task=self.task, preset=self.name).set(self.changes)
+
+
+PRESETS = (
+    Preset(
+        name="frozen-head",
+        label="Head on a frozen backbone",
+        task="classification",
+        summary="The network looks at every picture once and stays as it is; only a new last layer learns.",
+    ),
+    Preset(
+        name="fine-tune",
+        label="Fine-tune everything",
+        task="classification",
+        summary="Every layer moves a little, from the first step: slower, and better for many unusual pictures.",
+        settings=(
+            Setting(
+                "phases.0",
+                {"name": "everything", "trainable": "everything", "epochs": 5, "learning_rate": 3e-4},
+                "At a head's rate learned layers break, so a tenth of it; five passes, as each one is slow.",
+            ),
+            Setting("batch_size", 16, "A CPU with small caches trains 16 pictures at a time faster than 32."),
+            Setting("schedule.warmup", 0.1, "The head starts random; its first gradients should not shake the backbone."),
+        ),
+    ),
+    Preset(
+        name="head-then-everything",
+        label="Head first, then everything",
+        task="classification",
+        summary="First the new last layer on the frozen network, then all layers at a low rate: the steady way.",
+        settings=(
+            Setting(
+                "phases.0.epochs",
+                10,
+                "The head only has to be good enough that the second phase does not start from random answers.",
+            ),
+            Setting(
+                "phases.1",
+                {"name": "everything", "trainable": "everything", "epochs": 5, "learning_rate": 1e-4},
+                "Under a trained head the learned features bend less (https://arxiv.org/abs/2202.10054).",
+            ),
+            Setting("batch_size", 16, "A CPU with small caches trains 16 pictures at a time faster than 32."),
+        ),
+    ),
+)
+DEFAULT = PRESETS[0].name
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name. Raises RecipeError listing the names there are."""
+    for row in PRESETS:
+        if row.name == name:
+            return row
+    raise RecipeError("preset", found=repr(name), expected="one of " + ", ".join(row.name for row in PRESETS))
