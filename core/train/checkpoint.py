@@ -1,0 +1,108 @@
+"""Saved models and the point a run can be taken up again from.
+
+`best.safetensors` holds the weights of the best epoch and, in its header, every fact needed to use them: recipe, class
+names in order, dataset fingerprint, epoch and metrics. Weights and facts are one file, so they can never drift apart;
+`best.json` repeats the facts for people and for pages. `last.pt` holds what a resumed run needs. Both are written to a
+temporary name and renamed.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from core.errors import RunError, WeightsError
+from core.models.classifiers import Classifier, build_classifier
+from core.recipe import Recipe
+from core.workspace import replacing, write_json
+
+SECONDS_BETWEEN_SAVES = 5.0  # epochs on cached features take milliseconds; writing each would cost more than training
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained classifier, ready to predict, with what it must never be separated from."""
+
+    model: Classifier
+    classes: tuple[str, ...]
+    recipe: Recipe
+    facts: dict[str, Any]  # epoch, metrics, interval, dataset id and fingerprint
+
+
+def load_trained(best: Path, device: str = "cpu") -> Trained:
+    """The model of a `best.safetensors`, in evaluation mode on `device`.
+
+    Raises RunError when there is no such file, WeightsError when it is damaged.
+    """
+    if not best.exists():
+        raise RunError(
+            "This run has no saved model", found=f"no {best.name}", do="Let it train for one epoch, then try again"
+        )
+    try:
+        with safe_open(best, framework="pt", device=device) as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{best.name} is damaged", found=str(error), do="Train this run again") from None
+    recipe = Recipe.parse(facts["recipe"])
+    model = build_classifier(recipe.model, len(facts["classes"]), pretrained=False)
+    model.load_state_dict(weights)
+    return Trained(model.to(device).eval(), tuple(facts["classes"]), recipe, facts)
+
+
+def read_facts(best: Path) -> dict[str, Any] | None:
+    """The facts in the header of a `best.safetensors`, or None when there is none yet."""
+    if not best.exists():
+        return None
+    with safe_open(best, framework="pt") as file:
+        return json.loads(file.metadata()["facts"])
+
+
+class Checkpointer:
+    """Writes the best and the last state of one run, in an order that survives a kill at any moment.
+
+    The best model is kept in memory and written at most every few seconds, always before the last state: a run that is
+    taken up again from `last` replays exactly the epochs whose outcome may be missing.
+    """
+
+    def __init__(self, best: Path, best_facts: Path, last: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._best, self._best_facts, self._last = best, best_facts, last
+        self._clock = clock
+        self._pending: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None
+        self._saved_at = clock()
+
+    def keep_best(self, model: torch.nn.Module, facts: dict[str, Any]) -> None:
+        """Remember a copy of `model` as the best so far."""
+        weights = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+        self._pending = weights, facts
+
+    def save(self, state: Callable[[], dict[str, Any]], *, now: bool = False) -> None:
+        """Write the best and the last state if the last writing is some seconds old, or `now`."""
+        if not now and self._clock() - self._saved_at < SECONDS_BETWEEN_SAVES:
+            return
+        self.flush_best()
+        with replacing(self._last) as temporary:
+            torch.save(state(), temporary)
+        self._saved_at = self._clock()
+
+    def flush_best(self) -> None:
+        """Write the best model if it is not on disk yet."""
+        if self._pending is None:
+            return
+        weights, facts = self._pending
+        with replacing(self._best) as temporary:
+            save_file(weights, temporary, metadata={"format": "pt", "facts": json.dumps(facts)})
+        write_json(self._best_facts, facts)
+        self._pending = None
+
+    def load_last(self) -> dict[str, Any] | None:
+        """The last state, on the CPU, or None when nothing was saved. Nothing in the file is executed."""
+        if not self._last.exists():
+            return None
+        return torch.load(self._last, map_location="cpu", weights_only=True)
