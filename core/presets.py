@@ -65,7 +65,7 @@ PRESETS = (
                 "At a head's rate learned layers break, so a tenth of it; five passes, as each one is slow.",
             ),
             Setting("batch_size", 16, "A CPU with small caches trains 16 pictures at a time faster than 32."),
-            Setting("schedule.warmup", 0.1, "The head starts random; its first gradients should not shake the backbone."),
+            Setting("schedule.warmup", 0.1, "The head starts random; its first gradients should not shake the rest."),
         ),
     ),
     Preset(
