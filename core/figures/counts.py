@@ -1,0 +1,50 @@
+"""How many images each class has in each split."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from core.figures.colours import QUIET, class_colour, faded
+from core.figures.layout import label, quiet
+
+STRENGTH = {"train": 1.0, "validation": 0.6, "test": 0.3, "": 1.0}  # opacity of a class's colour in each split
+ROW = 26  # pixels for one class
+
+
+def class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> go.Figure:
+    """One bar a class, its splits side by side, from {split: {class: number of images}}. "" is "not split yet"."""
+    figure = go.Figure()
+    rows = list(range(len(classes)))
+    splits = [split for split in STRENGTH if any(counts.get(split, {}).values())]
+    for split in splits:
+        figure.add_bar(
+            y=rows,
+            x=[counts[split].get(name, 0) for name in classes],
+            orientation="h",
+            name=split or "images",
+            marker={"color": [faded(class_colour(i), STRENGTH[split]) for i in rows], "line": {"width": 0}},
+            customdata=[label(name, 60) for name in classes],
+            hovertemplate=f"%{{customdata}}<br>{split or 'images'}: %{{x:,}}<extra></extra>",
+            showlegend=False,
+        )
+        if len(splits) > 1:
+            swatch = {"color": faded(QUIET, STRENGTH[split]), "symbol": "square", "size": 11}
+            figure.add_scatter(x=[None], y=[None], mode="markers", name=split, marker=swatch)
+    totals = [sum(counts[split].get(name, 0) for split in splits) for name in classes]
+    figure.add_scatter(
+        y=rows,
+        x=totals,
+        mode="text",
+        text=[f" {total:,}" for total in totals],
+        textposition="middle right",
+        hoverinfo="skip",
+        showlegend=False,
+        cliponaxis=False,
+    )
+    quiet(figure, height=max(120, ROW * len(classes) + 76), x="images")
+    figure.update_layout(barmode="stack", bargap=0.3, margin={"r": 44})
+    figure.update_xaxes(rangemode="tozero", nticks=6)
+    figure.update_yaxes(
+        tickvals=rows, ticktext=[label(name, 22) for name in classes], autorange="reversed", showgrid=False
+    )
+    return figure

@@ -1,0 +1,125 @@
+"""How a run learns: journal entries -> loss and accuracy curves. Epochs count from 1 over all phases."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import plotly.graph_objects as go
+
+from core.figures.colours import ACCENT, QUIET, faded
+from core.figures.layout import label, quiet
+
+MOST_POINTS = 1000  # per trace; a browser redraws them every second while a run is watched
+HEIGHT = 300  # pixels
+
+Entry = Mapping[str, Any]
+
+
+def loss_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
+    """Loss of every step (thinned to 1,000 points), and of training and validation after each epoch."""
+    figure = go.Figure()
+    steps = thinned(step_points(entries))
+    if steps:
+        figure.add_scatter(
+            x=[x for x, _ in steps],
+            y=[y for _, y in steps],
+            mode="lines",
+            name="each step",
+            line={"color": faded(QUIET, 0.55), "width": 1},
+            hovertemplate="epoch %{x:.2f}<br>loss %{y:.3f}<extra>each step</extra>",
+        )
+    epochs = _epochs(entries)
+    _line(figure, epochs, "train", "loss", "training", QUIET, ".3f")
+    _line(figure, epochs, "validation", "loss", "validation", ACCENT, ".3f")
+    quiet(figure, height=HEIGHT, x="epoch", y="loss", identity=identity)
+    figure.update_yaxes(rangemode="tozero")
+    return _phases(_whole_epochs(figure, entries), epochs)
+
+
+def accuracy_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
+    """Accuracy of training and validation after each epoch, validation with its 95 % interval and its best epoch."""
+    figure = go.Figure()
+    epochs = _epochs(entries)
+    known = [entry for entry in epochs if entry.get("interval")]
+    if known:
+        xs = [entry["epoch"] for entry in known]
+        figure.add_scatter(
+            x=xs + xs[::-1],
+            y=[entry["interval"][1] for entry in known] + [entry["interval"][0] for entry in known][::-1],
+            fill="toself",
+            fillcolor=faded(ACCENT, 0.16),
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+            name="95 % interval",
+        )
+    _line(figure, epochs, "train", "accuracy", "training", QUIET, ".1%")
+    _line(figure, epochs, "validation", "accuracy", "validation", ACCENT, ".1%")
+    best = [entry for entry in epochs if entry.get("best")][-1:]
+    for entry in best:
+        figure.add_scatter(
+            x=[entry["epoch"]],
+            y=[entry["validation"]["accuracy"]],
+            mode="markers",
+            name="kept",
+            marker={"color": ACCENT, "size": 12, "symbol": "circle-open", "line": {"width": 2}},
+            hovertemplate="epoch %{x}<br>kept: validation %{y:.1%}<extra></extra>",
+        )
+    quiet(figure, height=HEIGHT, x="epoch", y="accuracy", identity=identity)
+    figure.update_yaxes(tickformat=".0%")
+    return _phases(_whole_epochs(figure, entries), epochs)
+
+
+def step_points(entries: Sequence[Entry]) -> list[tuple[float, float]]:
+    """(epoch as a fraction, loss) of every training step in the journal."""
+    return [
+        (entry["epoch"] - 1 + entry["step"] / max(1, entry["steps"]), entry["loss"])
+        for entry in entries
+        if entry.get("kind") == "step" and entry.get("loss") is not None
+    ]
+
+
+def thinned(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
+    """At most `most` of the points, evenly spaced, the last one among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+
+
+def _epochs(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.get("kind") == "epoch"]
+
+
+def _line(
+    figure: go.Figure, epochs: Sequence[Entry], split: str, metric: str, name: str, colour: str, format: str
+) -> None:
+    measured = [entry for entry in epochs if (entry.get(split) or {}).get(metric) is not None]
+    points = thinned([(entry["epoch"], entry[split][metric]) for entry in measured])
+    if not points:
+        return
+    figure.add_scatter(
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
+        mode="lines+markers" if len(points) < 60 else "lines",
+        name=name,
+        line={"color": colour, "width": 2, "dash": "solid" if split == "validation" else "dot"},
+        marker={"size": 5},
+        hovertemplate=f"epoch %{{x}}<br>{name} %{{y:{format}}}<extra></extra>",
+    )
+
+
+def _whole_epochs(figure: go.Figure, entries: Sequence[Entry]) -> go.Figure:
+    last = max((entry["epoch"] for entry in entries if entry.get("epoch")), default=1)
+    figure.update_xaxes(range=[0, max(2, last) + 0.2], dtick=1 if last <= 12 else None, showgrid=False)
+    return figure
+
+
+def _phases(figure: go.Figure, epochs: Sequence[Entry]) -> go.Figure:
+    for before, after in pairwise(epochs):
+        if before.get("phase") != after.get("phase"):
+            figure.add_vline(
+                x=before["epoch"],
+                line={"color": QUIET, "width": 1, "dash": "dot"},
+                annotation={"text": label(str(after["phase"])), "font": {"size": 11}, "yref": "paper", "y": 1},
+            )
+    return figure

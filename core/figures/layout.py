@@ -1,0 +1,36 @@
+"""What all figures share: no boxes, quiet grids, room for the labels, and names that are only ever text."""
+
+import html
+
+import plotly.graph_objects as go
+
+MARKUP_FREE = {"quote": False}  # plotly reads <tags> and &amp; in labels, but leaves quotes alone
+
+
+def label(text: str, width: int = 28) -> str:
+    """A name as plotly shows it letter for letter: shortened in the middle to `width`, and never read as markup."""
+    text = " ".join(text.split())
+    if len(text) > width:
+        ending = width // 3
+        text = text[: width - ending - 1] + "…" + text[-ending:]
+    return html.escape(text, **MARKUP_FREE)
+
+
+def quiet(figure: go.Figure, *, height: int, x: str = "", y: str = "", identity: str = "") -> go.Figure:
+    """Give a figure the common look. `height` is in pixels; `x` and `y` name the axes with their units.
+
+    `identity` keeps zoom and hidden lines while new data arrive for the same thing.
+    """
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 12, "t": 28, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom", "title": None},
+        hoverlabel={"namelength": -1},
+        uirevision=identity or None,
+        dragmode=False,
+    )
+    figure.update_xaxes(title_text=x or None, showline=False, zeroline=False, automargin=True)
+    figure.update_yaxes(title_text=y or None, showline=False, zeroline=False, automargin=True)
+    return figure

@@ -1,0 +1,129 @@
+"""Figures are tested by the numbers and words they carry, not by their pixels."""
+
+import json
+
+from core.figures.confusion import confusion_matrix
+from core.figures.counts import class_counts
+from core.figures.curves import MOST_POINTS, accuracy_curves, loss_curves, step_points, thinned
+from core.figures.layout import label
+from core.figures.probabilities import MOST_BARS, probability_bars
+
+EVIL = "<img src=x onerror=alert(1)> & co"
+
+
+def trace(figure, name):
+    return next(trace for trace in figure.data if trace.name == name)
+
+
+def epoch(number, *, train=(0.9, 0.5), validation=(1.0, 0.4), phase="head", best=False):
+    return {
+        "kind": "epoch",
+        "phase": phase,
+        "epoch": number,
+        "train": {"loss": train[0], "accuracy": train[1]},
+        "validation": {"loss": validation[0], "accuracy": validation[1]},
+        "interval": [validation[1] - 0.1, validation[1] + 0.1],
+        "best": best,
+    }
+
+
+def step(epoch_number, number, loss, steps=10):
+    return {"kind": "step", "phase": "head", "epoch": epoch_number, "step": number, "steps": steps, "loss": loss}
+
+
+def test_a_label_is_shown_letter_for_letter_and_never_as_markup():
+    assert label("<b>a</b>") == "&lt;b&gt;a&lt;/b&gt;"
+    assert label('say "cheese" & go') == 'say "cheese" &amp; go'
+    assert label("a\nb") == "a b"
+
+
+def test_a_long_label_keeps_its_beginning_and_its_end():
+    assert label("a" * 50 + "z", width=10) == "aaaaaa…aaz"
+
+
+def test_no_name_reaches_a_figure_unescaped():
+    figures = [
+        class_counts({"train": {EVIL: 3, "b": 1}}, [EVIL, "b"]),
+        confusion_matrix([[1, 2], [3, 4]], [EVIL, "b"]),
+        probability_bars({EVIL: 0.5, "b": 0.5}, [EVIL, "b"]),
+        accuracy_curves([epoch(1, phase="head"), epoch(2, phase=EVIL)]),
+    ]
+    for figure in figures:
+        drawn = json.loads(figure.to_json())
+        assert "<img" not in json.dumps(drawn)
+        assert "&lt;img" in json.dumps(drawn)
+
+
+def test_counts_are_stacked_by_split_with_their_total_beside_them():
+    figure = class_counts({"train": {"cat": 7, "dog": 3}, "validation": {"cat": 2}}, ["cat", "dog"])
+
+    assert list(trace(figure, "train").x) == [7, 3]
+    assert list(trace(figure, "validation").x) == [2, 0]
+    totals = next(t for t in figure.data if t.type == "scatter" and t.mode == "text")
+    assert [text.strip() for text in totals.text] == ["9", "3"]
+
+
+def test_steps_are_placed_within_their_epoch():
+    assert step_points([step(1, 5, 2.0), step(2, 10, 1.0), {"kind": "end"}]) == [(0.5, 2.0), (2.0, 1.0)]
+
+
+def test_a_long_run_draws_at_most_a_thousand_points_and_always_the_last():
+    points = [(float(place), 0.0) for place in range(12345)]
+
+    assert len(thinned(points)) == MOST_POINTS
+    assert thinned(points)[0] == points[0]
+    assert thinned(points)[-1] == points[-1]
+    assert len(trace(loss_curves([step(1, n, 1.0, 5000) for n in range(5000)]), "each step").x) == MOST_POINTS
+
+
+def test_the_curves_carry_the_journals_numbers():
+    entries = [
+        step(1, 10, 1.5),
+        epoch(1, train=(1.2, 0.5), validation=(1.1, 0.6)),
+        epoch(2, validation=(0.8, 0.7), best=True),
+    ]
+
+    assert list(trace(loss_curves(entries), "validation").y) == [1.1, 0.8]
+    accuracy = accuracy_curves(entries)
+    assert list(trace(accuracy, "validation").y) == [0.6, 0.7]
+    assert (list(trace(accuracy, "kept").x), list(trace(accuracy, "kept").y)) == ([2], [0.7])
+    assert len(trace(accuracy, "95 % interval").x) == 4
+
+
+def test_a_run_that_has_not_begun_has_empty_curves():
+    assert not loss_curves([]).data
+    assert not accuracy_curves([{"kind": "start"}]).data
+
+
+def test_zoom_survives_new_data_for_the_same_run():
+    assert (
+        loss_curves([], identity="run-1").layout.uirevision == accuracy_curves([], identity="run-1").layout.uirevision
+    )
+
+
+def test_a_new_phase_is_marked():
+    figure = loss_curves([epoch(1, phase="head"), epoch(2, phase="everything")])
+
+    assert [note.text for note in figure.layout.annotations] == ["everything"]
+
+
+def test_every_cell_of_the_matrix_knows_its_classes():
+    figure = confusion_matrix([[5, 1], [0, 4]], ["a", "b"], chosen=(0, 1))
+    points = figure.data[1]
+
+    assert [tuple(pair) for pair in points.customdata] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert points.text[1] == "true: a<br>predicted: b<br>1 of 6 (17%)"
+    assert [list(row) for row in figure.data[0].text] == [["5", "1"], ["", "4"]]
+    assert len(figure.layout.shapes) == 1
+
+
+def test_a_class_without_images_does_not_break_the_matrix():
+    assert confusion_matrix([[0, 0], [1, 1]], ["a", "b"]).data[0].z[0] == [0.0, 0.0]
+
+
+def test_bars_are_ranked_and_few():
+    bars = probability_bars({f"class {n}": n / 45 for n in range(10)}, [f"class {n}" for n in range(10)]).data[0]
+
+    assert len(bars.x) == MOST_BARS
+    assert list(bars.x) == sorted(bars.x, reverse=True)
+    assert bars.text[0] == "20.0%"
