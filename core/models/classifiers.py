@@ -1,0 +1,196 @@
+"""An image classifier: a timm backbone that turns an image into features, and a head that turns features into classes."""
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from core.errors import RecipeError, WeightsError
+from core.models.weights import locate
+from core.recipe import ModelChoice
+
+CHUNK = 16  # images a pass on the CPU; see `in_chunks`
+
+
+class Classifier(nn.Module):
+    """`head(features(normalise(images)))`: logits (N, K) of images.
+
+    The pixel mean and standard deviation of the backbone's training are buffers: they travel with the weights, so a saved
+    model can never be fed pictures scaled in another way.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, backbone: nn.Module, width: int, classes: int, *, dropout: float, mean: Any, std: Any) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.width = width  # F, the features of one image
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the backbone expects, channels last."""
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        return pixels.div(255).sub_(self.mean).div_(self.std)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Features (N, F) of normalised images (N, 3, S, S)."""
+        return self.backbone(images)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (N, K) of normalised images (N, 3, S, S)."""
+        return self.head(self.features(images))
+
+    @torch.inference_mode()
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Class probabilities (N, K) float32 on the CPU of images (N, 3, S, S) uint8 from anywhere.
+
+        The model must be in evaluation mode; it computes in its own precision, on its own device.
+        """
+        logits = self(self.normalise(images.to(self.mean.device)))
+        return torch.softmax(logits.float(), dim=1).cpu()
+
+
+def build_classifier(choice: ModelChoice, classes: int, *, pretrained: bool = True) -> Classifier:
+    """A classifier for `classes` classes with the chosen backbone and its weights, in training mode, channels last.
+
+    With `pretrained=False` the weights are left random whatever the choice says: for a model about to be loaded. The head,
+    and whatever else starts at random, is drawn from torch's global generator; seed it first.
+
+    Raises RecipeError for a backbone timm does not know, WeightsError when the weights are not to be had or do not fit.
+    """
+    backbone = _bare_backbone(choice.backbone)
+    path = locate(choice) if pretrained else None
+    if path is not None:
+        load_weights(backbone, path, choice.backbone)
+    config = backbone.pretrained_cfg
+    model = Classifier(
+        backbone,
+        backbone.head_hidden_size,
+        classes,
+        dropout=choice.dropout,
+        mean=config["mean"],
+        std=config["std"],
+    )
+    return model.to(memory_format=torch.channels_last)
+
+
+def in_chunks(
+    function: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, size: int = CHUNK
+) -> torch.Tensor:
+    """`function` of images (N, ...) in passes of exactly `size` images, the last one filled up; its rows (N, ...).
+
+    Kernels add up in another order for another batch size, so the last bits of a result depend on it. With passes of one
+    size the same image gives the same bits whatever the company it comes in. N may not be 0.
+    """
+    parts = []
+    for start in range(0, len(images), size):
+        chunk = images[start : start + size]
+        if len(chunk) < size:
+            chunk = torch.cat([chunk, chunk[-1:].expand(size - len(chunk), *chunk.shape[1:])])
+        parts.append(function(chunk))
+    return torch.cat(parts)[: len(images)]
+
+
+def load_weights(backbone: nn.Module, path: Path, name: str) -> None:
+    """Fill a backbone from a weight file of the same architecture: timm's own, one of Fovea's models, or lite0's package.
+
+    Safetensors, or PyTorch files that hold nothing but tensors: nothing in a file is ever executed. A classifier at the
+    end of the file is left out. Raises WeightsError when the file is damaged or its tensors are not those of `name`.
+    """
+    found = _read_tensors(path)
+    wanted = backbone.state_dict()
+    weights = _by_name(found, wanted) or _by_order(found, wanted)
+    if weights is None:
+        raise WeightsError(
+            f"{path.name} does not fit {name}",
+            found=_first_misfit(found, wanted),
+            expected=f"the {len(wanted)} tensors of {name}",
+            do="Choose the backbone these weights were made for, or other weights",
+        )
+    backbone.load_state_dict(weights)
+
+
+def _bare_backbone(name: str) -> nn.Module:
+    if not timm.is_model(name):
+        close = timm.list_models(f"*{name.split('.')[0]}*")[:5]
+        raise RecipeError(
+            "model.backbone",
+            found=repr(name),
+            expected="a model name of timm" + (": " + ", ".join(close) if close else ""),
+        )
+    config = timm.get_pretrained_cfg(name)
+    # A vision transformer refuses every image size but its own unless it is told to adapt its grid of patches.
+    options = {"dynamic_img_size": True, "dynamic_img_pad": True} if config and config.fixed_input_size else {}
+    try:
+        return timm.create_model(name, num_classes=0, **options)
+    except TypeError:  # some architectures of fixed size have no such options
+        return timm.create_model(name, num_classes=0)
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weight file by name, out of the wrappers that training scripts put around them."""
+    try:
+        if path.suffix.lower() == ".safetensors":
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path.name} is not a weight file that can be read safely",
+            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            expected="safetensors, or a PyTorch file that holds only tensors",
+        ) from error
+    for wrapper in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping):
+        content = {}
+    return {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _by_name(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
+    """The wanted tensors under their own names, or behind the prefix of a wrapper; None when one lacks or differs."""
+    for prefix in ("", "module.", "backbone."):
+        weights = {key: found.get(prefix + key) for key in wanted}
+        for key in wanted:
+            if weights[key] is None and key.endswith("num_batches_tracked"):
+                weights[key] = wanted[key]  # a mere counter, which files of old lack
+        if all(value is not None and value.shape == wanted[key].shape for key, value in weights.items()):
+            return weights
+    return None
+
+
+def _by_order(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
+    """The wanted tensors from a file that has the same ones in the same order under other names, as lite0's package does.
+
+    None unless every tensor has the shape and the kind (weight, bias, running_mean ...) of the one in its place, and
+    nothing is left over but the weight and bias of a classifier.
+    """
+    pairs = list(zip(found.items(), wanted.items(), strict=False))
+    fits = all(
+        theirs.shape == ours.shape and their_name.rpartition(".")[2] == our_name.rpartition(".")[2]
+        for (their_name, theirs), (our_name, ours) in pairs
+    )
+    rest = [name.rpartition(".")[2] for name in list(found)[len(wanted) :]]
+    if not fits or len(pairs) < len(wanted) or rest not in ([], ["weight", "bias"]):
+        return None
+    return {our_name: theirs for (_, theirs), (our_name, _) in pairs}
+
+
+def _first_misfit(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> str:
+    if not found:
+        return "no tensor"
+    for key, tensor in wanted.items():
+        if key in found and found[key].shape != tensor.shape:
+            return f"{key} of shape {tuple(found[key].shape)} instead of {tuple(tensor.shape)}"
+    missing = next((key for key in wanted if key not in found), "")
+    return f"{len(found)} tensors" + (f", among them no {missing}" if missing else "")

