@@ -1,0 +1,212 @@
+"""What a run is: a folder of readable files, where it stands, and the names of its files."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from core.workspace import read_json, write_json
+
+
+class RunState(StrEnum):
+    """Where a run stands. Whether its worker is still alive is looked up when asked, never stored."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def sentence(self) -> str:
+        """One plain sentence about this state."""
+        return _SENTENCES[self]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more happens to the run unless somebody asks for it."""
+        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether a process should be at work on the run."""
+        return self in (RunState.STARTING, RunState.RUNNING)
+
+
+_SENTENCES = {
+    RunState.QUEUED: "Waiting for its turn.",
+    RunState.STARTING: "A worker has been given the run and is getting ready.",
+    RunState.RUNNING: "A worker is training.",
+    RunState.FINISHED: "All epochs are done; the best weights are kept.",
+    RunState.STOPPED: "Stopped on request; what was best until then is kept.",
+    RunState.FAILED: "Ended by an error; earlier epochs are kept and the run can be resumed.",
+}
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Every file name of a run, in one place."""
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """Every choice of the run; never changes."""
+        return self.folder / "recipe.json"
+
+    @property
+    def facts(self) -> Path:
+        """What was true when the run was made: time, dataset, classes; never changes."""
+        return self.folder / "run.json"
+
+    @property
+    def split(self) -> Path:
+        """Sample ids by split, as they were when the run was made; never changes."""
+        return self.folder / "split.json"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.json"
+
+    @property
+    def worker(self) -> Path:
+        """Which process is, or was last, at work."""
+        return self.folder / "worker.json"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Touched by the worker every two seconds; its modification time is the last sign of life."""
+        return self.folder / "heartbeat"
+
+    @property
+    def epochs(self) -> Path:
+        """The journal: one JSON line per event."""
+        return self.folder / "epochs.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What the worker printed."""
+        return self.folder / "worker.log"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def best_facts(self) -> Path:
+        """Recipe, class names, epoch and metrics that belong to `best`."""
+        return self.folder / "best.json"
+
+    @property
+    def last(self) -> Path:
+        """Everything needed to resume after the last finished epoch."""
+        return self.folder / "last.pt"
+
+    @property
+    def stop(self) -> Path:
+        """Exists once somebody asked the worker to stop."""
+        return self.folder / "stop"
+
+    @property
+    def seal(self) -> Path:
+        """Who opened the test split, and when; one JSON line each."""
+        return self.folder / "seal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the worker for as long as it works."""
+        return self.folder / "lock"
+
+    @property
+    def ballast(self) -> Path:
+        """Disk space set aside, given up when the disk is full so that the last sentence can still be written."""
+        return self.folder / "ballast"
+
+    def predictions(self, split: str) -> Path:
+        """The prediction table of a split."""
+        return self.folder / f"predictions_{split}.csv"
+
+    def results(self, split: str) -> Path:
+        """The metrics of a split, computed from its prediction table."""
+        return self.folder / f"results_{split}.json"
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a run stands and how far it has come: the content of state.json."""
+
+    state: RunState
+    since: float  # seconds since 1970 at which this state was entered
+    sentence: str = ""  # what a person should know; for a failed run, why
+    attempt: int = 1  # 1 for the first start; each resume adds one
+    queued_at: float = 0.0  # seconds since 1970; the queue is served in this order
+    best: dict[str, float] = field(default_factory=dict)  # metric name -> value at the best epoch
+    interval: tuple[float, float] | None = None  # 95 % interval of the best validation accuracy
+    epochs_done: int = 0
+    epochs: int = 0  # epochs of all phases together
+    seconds: float = 0.0  # working time of all attempts
+    images_per_second: float | None = None  # training images, of the latest epoch
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as it stands in state.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The status from plain data. Raises KeyError, TypeError or ValueError when it is none."""
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        interval = known.get("interval")
+        return cls(
+            **known
+            | {
+                "state": RunState(data["state"]),
+                "since": float(data["since"]),
+                "interval": None if interval is None else (float(interval[0]), float(interval[1])),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What was true when a run was made, kept even when the dataset is later renamed or deleted."""
+
+    created: float  # seconds since 1970
+    dataset: str  # id
+    dataset_name: str
+    dataset_fingerprint: str
+    classes: tuple[str, ...]
+    samples: dict[str, int]  # split -> number of samples
+    tags: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as it stands in run.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The facts from plain data. Raises KeyError, TypeError or ValueError when it is none."""
+        return cls(
+            created=float(data["created"]),
+            dataset=data["dataset"],
+            dataset_name=data["dataset_name"],
+            dataset_fingerprint=data["dataset_fingerprint"],
+            classes=tuple(data["classes"]),
+            samples=dict(data["samples"]),
+            tags=tuple(data.get("tags", ())),
+        )
+
+
+def read_status(paths: RunPaths) -> RunStatus:
+    """The status as the worker or the queue wrote it last. An unreadable state.json counts as failed and says so."""
+    try:
+        return RunStatus.from_json(read_json(paths.state) or {})
+    except (KeyError, TypeError, ValueError, IndexError):
+        return RunStatus(RunState.FAILED, since=0.0, sentence="state.json of this run is missing or cannot be read.")
+
+
+def write_status(paths: RunPaths, status: RunStatus) -> None:
+    """Replace state.json, whole or not at all. Raises StorageError when the disk is full."""
+    write_json(paths.state, status.to_json())

@@ -1,0 +1,255 @@
+"""The runs of a workspace: make, find, list and delete them, and say where each stands.
+
+The truth is in the files of each run's folder. Beside it stands the queue, workspace/queue/, with one empty file per
+run that waits or is at work; it only says where to look, so that asking for the queue does not mean reading every run.
+Whatever changes a run from outside its worker happens under the workspace's lock.
+"""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.data.dataset import SPLITS, Dataset
+from core.errors import FoveaError, RunError, StorageError, storage_errors
+from core.recipe import Recipe
+from core.runs.index import RunSummary, read_facts, run_index, run_name
+from core.runs.journal import Journal
+from core.runs.liveness import ProcessMark, heard_of, worker_alive
+from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status, write_status
+from core.workspace import Workspace, new_id, read_json, safe_id, write_json, write_text
+
+BALLAST_BYTES = 64 * 1024  # enough for the last state and a line in the log
+_LOCK_SECONDS = 30.0  # the lock is held for milliseconds; waiting longer means that something is stuck
+_LOG_BYTES = 64 * 1024  # how much of the end of a log is looked at
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, as it stands now."""
+
+    id: str
+    paths: RunPaths
+    recipe: Recipe
+    facts: RunFacts
+    status: RunStatus
+
+    @property
+    def name(self) -> str:
+        return run_name(self.recipe)
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.paths.epochs)
+
+
+class RunStore:
+    """All runs of one workspace. Holds nothing: any number of stores, in any number of processes, see the same."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the workspace's lock: nobody else changes the queue or which worker has which run. Not re-entrant."""
+        root = self.workspace.root
+        with storage_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(root / "lock", timeout=_LOCK_SECONDS)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise StorageError(
+                    "The workspace is held by another process",
+                    found=f"its lock is taken for more than {_LOCK_SECONDS:.0f} seconds",
+                    do="Look for a hanging Fovea process on this machine and end it",
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def create(self, recipe: Recipe, dataset: Dataset, tags: tuple[str, ...] = ()) -> str:
+        """Make the folder of a new run and return its id. It waits, unqueued, until an executor is given it.
+
+        Raises StorageError when the disk is full; no half run is left then.
+        """
+        run_id = new_id(run_name(recipe))
+        now = time.time()
+        samples = {split: dataset.of(split) for split in SPLITS}
+        facts = RunFacts(
+            created=now,
+            dataset=dataset.id,
+            dataset_name=dataset.name,
+            dataset_fingerprint=dataset.fingerprint,
+            classes=tuple(dataset.classes),
+            samples={split: len(members) for split, members in samples.items() if members},
+            tags=tags,
+        )
+        sentence = RunState.QUEUED.sentence
+        status = RunStatus(RunState.QUEUED, since=now, sentence=sentence, queued_at=now, epochs=recipe.epochs)
+        building = self.workspace.runs / f".new-{run_id}"
+        paths = RunPaths(building)
+        try:
+            write_text(paths.recipe, recipe.to_json())
+            write_json(paths.facts, facts.to_json())
+            write_json(paths.split, {split: [s.id for s in members] for split, members in samples.items() if members})
+            keep_ballast(paths)
+            write_status(paths, status)
+            os.replace(building, self.workspace.runs / run_id)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        return run_id
+
+    def paths(self, run_id: str) -> RunPaths:
+        """The files of a run. Raises RunError when there is no such run."""
+        folder = self.workspace.runs / run_id
+        if not safe_id(run_id) or not folder.is_dir():
+            newest = ", ".join(summary.id for summary in self.list()[:5])
+            raise RunError(
+                "There is no such run",
+                found=repr(run_id),
+                expected=f"one of this workspace's runs, such as {newest}" if newest else "",
+                do="" if newest else "Train a model first; this workspace has no runs yet",
+            )
+        return RunPaths(folder)
+
+    def get(self, run_id: str) -> Run:
+        """A run as it stands now. Raises RunError when it is not there or cannot be read."""
+        paths = self.paths(run_id)
+        try:
+            recipe = Recipe.from_json(paths.recipe.read_text(encoding="utf-8"))
+            facts = read_facts(paths)
+        except (OSError, FoveaError, KeyError, TypeError, ValueError) as error:
+            raise RunError(f"The run {run_id} cannot be read", found=str(error), do="Delete it") from error
+        return Run(run_id, paths, recipe, facts, self._now(paths))
+
+    def status(self, run_id: str) -> RunStatus:
+        """Where a run stands, with its worker looked at: one that ended without a word makes it a failed run."""
+        return self._now(self.paths(run_id))
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run and everything it wrote. Raises RunError while a worker has it."""
+        with self.lock():
+            paths = self.paths(run_id)
+            if self._now(paths).state.has_worker:
+                raise RunError(f"The run {run_id} is at work", do="Stop it first, then delete it")
+            self.dequeue(run_id)
+            # Renamed first, so that nobody ever sees half a run; the rest may fail where a reader holds a file open.
+            grave = paths.folder.with_name(f".deleted-{run_id}-{uuid.uuid4().hex[:6]}")
+            with storage_errors(paths.folder):
+                os.replace(paths.folder, grave)
+        shutil.rmtree(grave, ignore_errors=True)
+
+    def log_tail(self, run_id: str, lines: int = 20) -> str:
+        """The last lines of what the worker printed; empty when it printed nothing."""
+        try:
+            with open(self.paths(run_id).log, "rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
+                text = file.read().decode("utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    # The queue
+
+    def enqueue(self, run_id: str) -> None:
+        """Put a run into the queue. Whether and when it starts is for an executor."""
+        with storage_errors(self.workspace.root):
+            self._queue_folder.mkdir(parents=True, exist_ok=True)
+            (self._queue_folder / run_id).touch()
+
+    def dequeue(self, run_id: str) -> None:
+        """Take a run out of the queue, whether it is in it or not."""
+        (self._queue_folder / run_id).unlink(missing_ok=True)
+
+    def unfinished(self) -> list[str]:
+        """Ids of the runs that wait or are at work, oldest first. Runs that ended or were deleted may still be among
+        them until an executor tidies up."""
+        try:
+            ids = [name for name in os.listdir(self._queue_folder) if safe_id(name)]
+        except FileNotFoundError:
+            return []
+        return sorted(ids, key=lambda run_id: (self._as_written(run_id).queued_at, run_id))
+
+    def queue(self) -> list[str]:
+        """Ids of the runs that wait for their turn, next one first."""
+        return [run_id for run_id in self.unfinished() if self._as_written(run_id).state is RunState.QUEUED]
+
+    def place(self, run_id: str) -> int | None:
+        """How many starts away a waiting run is: 1 for the next one. None when it does not wait in the queue."""
+        waiting = self.queue()
+        return waiting.index(run_id) + 1 if run_id in waiting else None
+
+    @property
+    def _queue_folder(self) -> Path:
+        return self.workspace.root / "queue"
+
+    def _as_written(self, run_id: str) -> RunStatus:
+        return read_status(RunPaths(self.workspace.runs / run_id))
+
+    def _now(self, paths: RunPaths) -> RunStatus:
+        status = read_status(paths)
+        if not status.state.has_worker:
+            return status
+        mark = read_mark(paths)
+        if mark is not None and worker_alive(mark, paths.heartbeat):
+            return replace(status, sentence="Stopping after this step.") if paths.stop.exists() else status
+        # A worker writes its last state before it ends, so what stands there now, after it has ended, is final.
+        status = read_status(paths)
+        return lost(status, mark, heard_of(paths.heartbeat)) if status.state.has_worker else status
+
+    # Last, because it hides the name of the builtin from the annotations below it
+
+    def list(self) -> list[RunSummary]:
+        """All runs, newest first. Only runs that changed since the last call are read."""
+        lines = []
+        for summary in run_index(self.workspace).summaries():
+            if summary.state.has_worker:
+                status = self._now(RunPaths(self.workspace.runs / summary.id))
+                summary = replace(summary, state=status.state, sentence=status.sentence)
+            lines.append(summary)
+        return sorted(lines, key=lambda line: (line.created, line.id), reverse=True)
+
+
+def read_mark(paths: RunPaths) -> ProcessMark | None:
+    """Which process is, or was last, at work on a run; None when that is not known."""
+    try:
+        return ProcessMark.from_json(read_json(paths.worker) or {})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def lost(status: RunStatus, mark: ProcessMark | None, heard: float | None) -> RunStatus:
+    """The status of a run whose worker is gone although it never said that it ended."""
+    facts = [f"process {mark.pid}"] if mark else []
+    if heard is not None and heard >= status.since:
+        facts.append("last heard of at " + datetime.fromtimestamp(heard).strftime("%H:%M:%S"))
+    told = f" ({', '.join(facts)})" if facts else ""
+    sentence = (
+        f"The worker ended without a word{told}: it was killed, ran out of memory or crashed. "
+        "The end of its log may say more; resume goes on after the last epoch that was saved."
+    )
+    return replace(status, state=RunState.FAILED, since=max(status.since, heard or 0.0), sentence=sentence)
+
+
+def keep_ballast(paths: RunPaths) -> None:
+    """Set disk space aside for the last words of a run. Raises StorageError when even that little is not there."""
+    with storage_errors(paths.folder), open(paths.ballast, "wb") as file:
+        file.write(os.urandom(BALLAST_BYTES))  # random bytes: a file system may give zeros no space
+        file.flush()
+        os.fsync(file.fileno())  # some file systems find out that they are full only now
+
+
+def drop_ballast(paths: RunPaths) -> None:
+    """Give the space that was set aside back."""
+    with suppress(OSError):
+        paths.ballast.unlink(missing_ok=True)
