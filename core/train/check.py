@@ -12,8 +12,8 @@ from core.train.schedules import schedule_row
 def check(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse what cannot train, in one sentence.
 
-    Raises RecipeError for an unknown policy, optimizer, schedule or loss, a bad knob, or a batch larger than the training
-    split; DatasetError for a split that is missing or a class without a training image.
+    Raises RecipeError for an unknown policy, optimizer, schedule or loss, a bad knob, or a batch larger than the
+    training split; DatasetError for a split that is missing or a class without a training image.
     """
     resolve(recipe.augment)
     optimizer_row(recipe.optimizer.name)

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from core.errors import RunError, WeightsError
 from core.models.classifiers import Classifier, build_classifier
@@ -40,28 +40,27 @@ def load_trained(best: Path, device: str = "cpu") -> Trained:
 
     Raises RunError when there is no such file, WeightsError when it is damaged.
     """
+    facts = read_facts(best)
+    recipe = Recipe.parse(facts["recipe"])
+    model = build_classifier(recipe.model, len(facts["classes"]), pretrained=False)
+    model.load_state_dict(load_file(best))
+    return Trained(model.to(device).eval(), tuple(facts["classes"]), recipe, facts)
+
+
+def read_facts(best: Path) -> dict[str, Any]:
+    """The facts in the header of a `best.safetensors`.
+
+    Raises RunError when there is no such file, WeightsError when it is damaged.
+    """
     if not best.exists():
         raise RunError(
             "This run has no saved model", found=f"no {best.name}", do="Let it train for one epoch, then try again"
         )
     try:
-        with safe_open(best, framework="pt", device=device) as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        with safe_open(best, framework="pt") as file:
+            return json.loads((file.metadata() or {})["facts"])
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise WeightsError(f"{best.name} is damaged", found=str(error), do="Train this run again") from None
-    recipe = Recipe.parse(facts["recipe"])
-    model = build_classifier(recipe.model, len(facts["classes"]), pretrained=False)
-    model.load_state_dict(weights)
-    return Trained(model.to(device).eval(), tuple(facts["classes"]), recipe, facts)
-
-
-def read_facts(best: Path) -> dict[str, Any] | None:
-    """The facts in the header of a `best.safetensors`, or None when there is none yet."""
-    if not best.exists():
-        return None
-    with safe_open(best, framework="pt") as file:
-        return json.loads(file.metadata()["facts"])
 
 
 class Checkpointer:
@@ -82,13 +81,13 @@ class Checkpointer:
         weights = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
         self._pending = weights, facts
 
-    def save(self, state: Callable[[], dict[str, Any]], *, now: bool = False) -> None:
-        """Write the best and the last state if the last writing is some seconds old, or `now`."""
+    def save(self, position: dict[str, Any], state: Callable[[], dict[str, Any]], *, now: bool = False) -> None:
+        """Write the best model and `position | state()` if the last writing is some seconds old, or `now`."""
         if not now and self._clock() - self._saved_at < SECONDS_BETWEEN_SAVES:
             return
         self.flush_best()
         with replacing(self._last) as temporary:
-            torch.save(state(), temporary)
+            torch.save(position | state(), temporary)
         self._saved_at = self._clock()
 
     def flush_best(self) -> None:
@@ -100,6 +99,10 @@ class Checkpointer:
             save_file(weights, temporary, metadata={"format": "pt", "facts": json.dumps(facts)})
         write_json(self._best_facts, facts)
         self._pending = None
+
+    def kept_facts(self) -> dict[str, Any]:
+        """The facts of the best model on disk. Raises RunError when there is none."""
+        return read_facts(self._best)
 
     def load_last(self) -> dict[str, Any] | None:
         """The last state, on the CPU, or None when nothing was saved. Nothing in the file is executed."""

@@ -1,8 +1,8 @@
 """Which part of a classifier may change in a phase, and keeping the rest truly still.
 
 A layer here is a module that owns parameters directly (a convolution, a norm, a linear layer), counted in the order in
-which the network is built. A frozen norm layer must also stay in evaluation mode: otherwise its running statistics would
-drift with every batch although no gradient touches it.
+which the network is built. A frozen norm layer must also stay in evaluation mode: otherwise its running statistics
+would drift with every batch although no gradient touches it.
 """
 
 import re
@@ -56,7 +56,9 @@ def set_training(model: nn.Module, frozen: Frozen) -> None:
 
 def _moving(layers: Sequence[nn.Module], trainable: str) -> set[nn.Module]:
     if not TRAINABLE.fullmatch(trainable):
-        raise RecipeError("trainable", found=repr(trainable), expected='"head", "everything", "last 40%" or "last 4 layers"')
+        raise RecipeError(
+            "trainable", found=repr(trainable), expected='"head", "everything", "last 40%" or "last 4 layers"'
+        )
     if trainable == "head":
         return set()
     if trainable == "everything":

@@ -1,4 +1,4 @@
-"""Classification losses as rows. A loss takes logits (N, K) float and targets (N,) int64 and gives one loss per image (N,)."""
+"""Classification losses as rows: logits (N, K) float and targets (N,) int64 in, one loss per image (N,) out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

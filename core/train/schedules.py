@@ -56,7 +56,7 @@ def schedule_row(name: str) -> ScheduleRow:
 
 
 def build_schedule(optimizer: "Optimizer", choice: ScheduleChoice, steps: int) -> "LRScheduler":
-    """A schedule over `steps` optimizer steps: a linear rise from a tenth (`choice.warmup` of the steps), then the row's."""
+    """A schedule over `steps` optimizer steps: a linear rise from a tenth (the warm-up share), then the row's."""
     from torch.optim.lr_scheduler import LinearLR, SequentialLR
 
     row = schedule_row(choice.name)

@@ -1,0 +1,158 @@
+"""One phase of training: its batches, its way through the model, its optimizer and schedule."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader
+
+from core.augment.catalog import resolve
+from core.augment.pipeline import Augmentation
+from core.data.dataset import Dataset
+from core.data.loading import DecodedImages
+from core.models.classifiers import CHUNK, Classifier
+from core.recipe import Phase, Recipe
+from core.train.devices import precision_of
+from core.train.events import Started
+from core.train.features import FrozenFeatures
+from core.train.freezing import freeze, set_training
+from core.train.optimizers import build_optimizer
+from core.train.schedules import build_schedule
+from core.train.sources import FeatureSource, ImageSource, OrderedBatches, ShuffledBatches
+
+
+class Course:
+    """What the loop needs of one phase.
+
+    With a frozen backbone the inputs are stored features and the way is the head; otherwise the inputs are images and
+    the way is the whole model. The loop does not know which.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        phase: Phase,
+        dataset: Dataset,
+        model: Classifier,
+        images: DecodedImages,
+        cache: Path,
+        accelerator: Accelerator,
+    ) -> None:
+        self._phase, self._model, self._accelerator = phase, model, accelerator
+        self._frozen = freeze(model.backbone, model.head, phase.trainable)
+        rows = resolve(recipe.augment)
+        if phase.trainable == "head":
+            self._features = FrozenFeatures(
+                model, images, dataset, recipe, rows, cache, accelerator.device, accelerator.autocast
+            )
+            source, way, self._prepare_inputs = FeatureSource(self._features, dataset), model.head, _as_they_are
+        else:
+            self._features = None
+            source, way = ImageSource(images, dataset, Augmentation(rows), recipe.seed), model
+            self._prepare_inputs = model.normalise
+
+        train_rows, validation_rows = _rows(dataset, "train"), _rows(dataset, "validation")
+        self._order = ShuffledBatches(train_rows, recipe.batch_size, recipe.seed)
+        self.steps = len(self._order)
+        optimizer = build_optimizer(model, recipe.optimizer, phase.learning_rate)
+        schedule = build_schedule(optimizer, recipe.schedule, self.steps * phase.epochs)
+        self._way, self._optimizer, self._schedule, self._train, self._validation = accelerator.prepare(
+            way,
+            optimizer,
+            schedule,
+            self._loader(source, self._order),
+            self._loader(source, OrderedBatches(validation_rows, CHUNK)),
+        )
+        set_training(model, self._frozen)
+
+    def _loader(self, source: Dataset, batches: ShuffledBatches | OrderedBatches) -> DataLoader:
+        # On an accelerator, preparing images takes processes of its own; on a CPU they would only take turns with the
+        # model for the same cores. Features come from the model itself, so they stay in this process.
+        apart = self._accelerator.device.type == "cuda" and self._features is None
+        workers = min(8, (os.cpu_count() or 2) - 1) if apart else 0
+        return DataLoader(
+            source,
+            batch_sampler=batches,
+            collate_fn=_as_they_are,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=apart,
+        )
+
+    def started(self, number: int) -> Started:
+        """The event that opens the phase."""
+        return Started(
+            phase=number,
+            name=self._phase.name,
+            device=self._accelerator.device.type,
+            precision=precision_of(self._accelerator),
+            trainable=self._frozen.trainable,
+            frozen=self._frozen.frozen,
+            cached_features=self._features is not None,
+        )
+
+    def training_batches(self, draw: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Inputs and targets of one epoch, on the device; `draw` (from 0) chooses shuffle and augmentation."""
+        self._order.start(draw)
+        return iter(self._train)
+
+    def validation_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Inputs and targets of the validation split, in order, without augmentation."""
+        return iter(self._validation)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits (n, K) of a batch."""
+        return self._way(self._prepare_inputs(inputs))
+
+    def learn(self, loss: torch.Tensor) -> None:
+        """One step of the optimizer and of its schedule."""
+        self._accelerator.backward(loss)
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad()
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode without gradients inside, training mode with the frozen part still after."""
+        self._model.eval()
+        with torch.no_grad():
+            yield
+        set_training(self._model, self._frozen)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        return self._schedule.get_last_lr()[0]
+
+    def state(self) -> dict[str, Any]:
+        """What `load` needs to go on from here."""
+        return {
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "scaler": self._accelerator.scaler.state_dict() if self._accelerator.scaler else {},
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from a saved state; the model itself is loaded before."""
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self._schedule.load_state_dict(saved["schedule"])
+        if self._accelerator.scaler and saved["scaler"]:
+            self._accelerator.scaler.load_state_dict(saved["scaler"])
+
+    def close(self) -> None:
+        """Release what only this phase needs."""
+        if self._features:
+            self._features.close()
+
+
+def _rows(dataset: Dataset, split: str) -> list[int]:
+    return [row for row, sample in enumerate(dataset.samples) if sample.split == split]
+
+
+def _as_they_are(inputs: Any) -> Any:
+    return inputs

@@ -1,0 +1,55 @@
+"""Where a run computes and how precisely, over Hugging Face Accelerate."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from core.errors import RecipeError
+from core.recipe import Recipe
+
+_PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}  # Accelerate's words and ours
+
+
+def precision_of(accelerator: Accelerator) -> str:
+    """ "float32", "bfloat16" or "float16"."""
+    return _PRECISIONS[accelerator.mixed_precision]
+
+
+@contextmanager
+def accelerator_for(recipe: Recipe) -> Iterator[Accelerator]:
+    """An Accelerator for the recipe's device and precision, released at the end.
+
+    "auto" is a GPU where there is one, in bfloat16 where it computes in it and else float16; a CPU always in float32,
+    since half precision there is slower by far. Raises RecipeError for a device this machine does not have.
+    """
+    # Accelerate keeps its settings per process and refuses others; the next run in this process may want others.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(cpu=_on_cpu(recipe), mixed_precision=_precision(recipe))
+    try:
+        yield accelerator
+    finally:
+        accelerator.free_memory()
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def _on_cpu(recipe: Recipe) -> bool:
+    if recipe.device in ("cuda", "mps") and not getattr(torch, recipe.device).is_available():
+        raise RecipeError("device", found=repr(recipe.device), expected="a device of this machine", do='Choose "auto"')
+    return recipe.device == "cpu" or (recipe.device == "auto" and not torch.accelerator.is_available())
+
+
+def _precision(recipe: Recipe) -> str:
+    if _on_cpu(recipe):
+        if recipe.precision in ("bfloat16", "float16"):
+            raise RecipeError(
+                "precision", found=f"{recipe.precision!r} on a CPU", expected="float32", do='Choose "auto"'
+            )
+        return "no"
+    if recipe.precision == "auto":
+        if not torch.cuda.is_available():
+            return "no"
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return {ours: theirs for theirs, ours in _PRECISIONS.items()}[recipe.precision]

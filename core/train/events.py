@@ -1,0 +1,83 @@
+"""What training tells whoever watches. Each event gives the journal line that stands for it."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training is about to take its first step of a phase."""
+
+    phase: int  # from 0
+    name: str
+    device: str  # "cpu", "cuda", "mps"
+    precision: str  # "float32", "bfloat16", "float16"
+    trainable: int  # parameters that may change
+    frozen: int  # parameters that may not
+    cached_features: bool  # the head learns from stored features of the frozen backbone
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "phase", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Training goes on after this epoch; journal lines of later epochs no longer count."""
+
+    epoch: int
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "resume", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training stands; told at the first step and then about twice a second."""
+
+    phase: int
+    epoch: int  # from 1, over all phases
+    step: int  # from 1, within the epoch
+    steps: int  # in this epoch
+    loss: float  # mean over the images of this epoch so far
+    images_per_second: float  # in this epoch so far
+    learning_rate: float
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "step", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """An epoch and its validation are over."""
+
+    phase: int
+    epoch: int
+    train: dict[str, float]  # loss, accuracy: while learning, on augmented images
+    validation: dict[str, float]  # loss, accuracy
+    interval: tuple[float, float]  # 95 % Wilson interval of the validation accuracy
+    images_per_second: float  # training only
+    seconds: float  # training and validation
+    learning_rate: float  # at the end of the epoch
+    best: bool  # the best validation so far
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "epoch", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The last event: how training ended, and the best epoch's figures."""
+
+    state: str  # "finished" or "stopped"
+    epochs_done: int
+    best: dict[str, float]  # epoch, accuracy and loss of the best validation
+    interval: tuple[float, float]
+    seconds: float  # of this attempt
+    images_per_second: float  # training images over training time, all epochs of this attempt
+    cached_features: bool = field(default=False)
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "outcome", **asdict(self)}
+
+
+Event = Started | Resumed | Step | EpochEnd | Outcome

@@ -1,0 +1,109 @@
+"""Features of a frozen backbone, computed once per image and view and kept in row files.
+
+While nothing but the head trains, the backbone gives the same features for the same picture at every epoch. They are
+computed when they are first asked for, so the first epoch learns while it extracts, and every later epoch, run or
+process reads them. The key holds everything that could change them: the images (dataset fingerprint, size, fit), the
+weights of the backbone, and the view's augmentation.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from core.augment.pipeline import Augmentation, sample_seed
+from core.data.dataset import Dataset
+from core.data.loading import DecodedImages
+from core.data.rows import RowFile
+from core.models.classifiers import CHUNK, Classifier, in_chunks
+from core.recipe import Recipe, TransformChoice
+from core.seeding import fingerprint
+
+GPU_CHUNK = 128  # images per pass on an accelerator
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """16 hexadecimal digits that change with any weight or buffer of the model."""
+    parts = []
+    for name, tensor in model.state_dict().items():
+        parts += [name, tensor.detach().cpu().contiguous().numpy().tobytes()]
+    return fingerprint(*parts)
+
+
+class FrozenFeatures:
+    """Features (N, F) float32 of a dataset's images, per view, computed on demand and kept under `cache`.
+
+    A view is None for the image as it is, or a draw number for the variant that the augmentation draws at that number.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        images: DecodedImages,
+        dataset: Dataset,
+        recipe: Recipe,
+        rows: tuple[TransformChoice, ...],
+        cache: Path,
+        device: torch.device,
+        autocast: Callable,
+    ) -> None:
+        self._model, self._images, self._dataset, self._recipe = model, images, dataset, recipe
+        self._augmentation = Augmentation(rows)
+        self._device, self._autocast = device, autocast
+        self._policy = json.dumps([row.model_dump(mode="json") for row in rows], sort_keys=True)
+        self._base = (dataset.fingerprint, recipe.image_size, recipe.fit, recipe.model.backbone, device.type)
+        self._weights = weights_digest(model.backbone)
+        self._cache = cache / "features"
+        self._tables: dict[int | None, RowFile] = {}
+        self.extracted = 0  # passes through the backbone so far, for tests and benchmarks
+
+    @property
+    def views(self) -> int:
+        """How many variants of a training image there are: one when the policy draws nothing."""
+        return self._recipe.augment.views if self._augmentation.draws else 1
+
+    def training_view(self, draw: int) -> int | None:
+        """The view that the epoch with this draw number (from 0) learns from; the views take turns."""
+        return draw % self.views if self._augmentation.draws else None
+
+    def get(self, rows: Sequence[int], view: int | None) -> torch.Tensor:
+        """Features (len(rows), F) float32 on the CPU; what is missing is computed and kept."""
+        table = self._table(view)
+        missing = table.missing(rows)
+        if missing:
+            for row, features in zip(missing, self._extract(missing, view), strict=True):
+                table.write(row, features.numpy())
+        return torch.from_numpy(table.read(rows))
+
+    def _extract(self, rows: list[int], view: int | None) -> torch.Tensor:
+        images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
+        if view is not None:
+            ids = [self._dataset.samples[row].id for row in rows]
+            images = self._augmentation(images, [sample_seed(self._recipe.seed, name, view) for name in ids])
+        self.extracted += len(rows)
+        chunk = CHUNK if self._device.type == "cpu" else GPU_CHUNK
+        training = self._model.backbone.training
+        self._model.backbone.eval()
+        with torch.inference_mode(), self._autocast():
+            features = in_chunks(self._pass, images, chunk)
+        self._model.backbone.train(training)
+        return features
+
+    def _pass(self, images: torch.Tensor) -> torch.Tensor:
+        return self._model.features(self._model.normalise(images.to(self._device))).float().cpu()
+
+    def _table(self, view: int | None) -> RowFile:
+        if view not in self._tables:
+            parts = [*self._base, self._weights]
+            if view is not None:
+                parts += [self._policy, self._recipe.seed, view]
+            path = self._cache / f"{fingerprint(*map(str, parts))}.rows"
+            self._tables[view] = RowFile(path, len(self._dataset.samples), (self._model.width,), "float32")
+        return self._tables[view]
+
+    def close(self) -> None:
+        """Close the row files."""
+        for table in self._tables.values():
+            table.close()
+        self._tables.clear()

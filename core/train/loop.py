@@ -1,0 +1,198 @@
+"""The training loop: one path for frozen and unfrozen backbones, on a CPU or a GPU, from the start or taken up again.
+
+Every random draw comes from the recipe's seed and a name (`core.seeding`): the shuffle of epoch 3 is the same whether
+or not epoch 2 ran in this process. So a run that is taken up again at an epoch's end goes on exactly as it would have,
+and no generator states are saved.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from core.data.dataset import Dataset
+from core.data.loading import DecodedImages
+from core.errors import TrainingError
+from core.models.classifiers import build_classifier
+from core.recipe import Recipe
+from core.seeding import derive
+from core.train.check import check
+from core.train.checkpoint import Checkpointer
+from core.train.course import Course
+from core.train.devices import accelerator_for
+from core.train.events import EpochEnd, Event, Outcome, Resumed, Step
+from core.train.task import ClassificationTask, Tally
+
+SECONDS_BETWEEN_STEPS_TOLD = 0.5  # telling costs a wait for the device, and nobody reads faster
+
+
+def train(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    cache: Path,
+    best: Path,
+    best_facts: Path,
+    last: Path,
+    should_stop: Callable[[], bool] = lambda: False,
+    resume: bool = False,
+) -> Iterator[Event]:
+    """Train `recipe` on `dataset`, telling what happens; the last event is an Outcome.
+
+    `best`, `best_facts` and `last` are the files of `core.train.checkpoint`; any number of runs may share `cache`.
+    `should_stop` is asked after every step; when it says yes, the best epoch so far is kept. With `resume` and a saved
+    state, training goes on after the last saved epoch.
+    Raises RecipeError or DatasetError before the start, WeightsError for weights that are not to be had, TrainingError
+    when the loss is no number, StorageError when the disk is full.
+    """
+    check(recipe, dataset)
+    with ExitStack() as stack:
+        accelerator = stack.enter_context(accelerator_for(recipe))
+        images = stack.enter_context(closing(DecodedImages(dataset, recipe.image_size, recipe.fit, cache)))
+        keeper = Checkpointer(best, best_facts, last)
+        yield from _train(recipe, dataset, accelerator, images, keeper, cache, should_stop, resume)
+
+
+def _train(
+    recipe: Recipe,
+    dataset: Dataset,
+    accelerator: Accelerator,
+    images: DecodedImages,
+    keeper: Checkpointer,
+    cache: Path,
+    should_stop: Callable[[], bool],
+    resume: bool,
+) -> Iterator[Event]:
+    began = time.monotonic()
+
+    # The model, with its head drawn from the seed.
+    torch.manual_seed(derive(recipe.seed, "weights"))
+    model = build_classifier(recipe.model, len(dataset.classes)).to(accelerator.device)
+    task = ClassificationTask(len(dataset.classes), recipe.loss, accelerator.device)
+
+    # Where an earlier attempt ended, if one did.
+    saved = keeper.load_last() if resume else None
+    done, best_so_far = 0, None
+    if saved:
+        model.load_state_dict(saved["model"])
+        done, best_so_far = saved["epoch"], saved["best"]
+    if resume:
+        yield Resumed(done)
+
+    told, throughput, stopped, end_of_phase = -math.inf, _Throughput(), False, 0
+    for number, phase in enumerate(recipe.phases):
+        start_of_phase, end_of_phase = end_of_phase, end_of_phase + phase.epochs
+        if done >= end_of_phase:
+            continue
+        course = Course(recipe, phase, dataset, model, images, cache, accelerator)
+        if saved and saved["phase"] == number:
+            course.load(saved)
+        yield course.started(number)
+
+        for epoch in range(max(start_of_phase, done) + 1, end_of_phase + 1):
+            # One epoch of learning. Dropout draws from the epoch's own seed.
+            torch.manual_seed(derive(recipe.seed, "epoch", epoch))
+            learned, epoch_began = task.tally(), time.monotonic()
+            for step, (inputs, targets) in enumerate(course.training_batches(draw=epoch - 1), start=1):
+                logits = course.forward(inputs)
+                losses = task.losses(logits, targets)
+                course.learn(losses.mean())
+                learned.add(losses, logits, targets)
+                now = time.monotonic()
+                if now - told >= SECONDS_BETWEEN_STEPS_TOLD:
+                    _insist_on_numbers(learned, epoch, step)
+                    rate = learned.images / (now - epoch_began)
+                    yield Step(number, epoch, step, course.steps, learned.loss, rate, course.learning_rate)
+                    told = now
+                if stopped := should_stop():
+                    break
+            throughput.add(learned.images, time.monotonic() - epoch_began)
+            if stopped and best_so_far:
+                break
+
+            # The same pass without learning, over images as they are. A run stopped in its first epoch gets one too.
+            _insist_on_numbers(learned, epoch, course.steps)
+            validated = task.tally()
+            with course.evaluating():
+                for inputs, targets in course.validation_batches():
+                    logits = course.forward(inputs)
+                    validated.add(task.losses(logits, targets), logits, targets)
+            metrics, interval = validated.metrics(), validated.interval()
+            is_best = task.better(metrics, best_so_far)
+            if is_best:
+                best_so_far = {**metrics, "epoch": epoch}
+                keeper.keep_best(model, _facts(recipe, dataset, best_so_far, interval))
+            yield EpochEnd(
+                phase=number,
+                epoch=epoch,
+                train=learned.metrics(),
+                validation=metrics,
+                interval=interval,
+                images_per_second=throughput.latest,
+                seconds=time.monotonic() - epoch_began,
+                learning_rate=course.learning_rate,
+                best=is_best,
+            )
+            if stopped:
+                break
+            done = epoch
+            keeper.save({"epoch": done, "phase": number, "best": best_so_far}, course.state)
+            if stopped := should_stop():
+                break
+        course.close()
+        if stopped:
+            break
+
+    keeper.flush_best()
+    kept = keeper.kept_facts()
+    yield Outcome(
+        state="stopped" if stopped else "finished",
+        epochs_done=done,
+        best=kept["metrics"],
+        interval=tuple(kept["interval"]),
+        seconds=time.monotonic() - began,
+        images_per_second=throughput.overall,
+    )
+
+
+class _Throughput:
+    """Training images per second, of the latest epoch and over all of them."""
+
+    def __init__(self) -> None:
+        self._images, self._seconds, self.latest = 0, 0.0, 0.0
+
+    def add(self, images: int, seconds: float) -> None:
+        self._images, self._seconds = self._images + images, self._seconds + seconds
+        self.latest = images / max(seconds, 1e-9)
+
+    @property
+    def overall(self) -> float:
+        return self._images / max(self._seconds, 1e-9)
+
+
+def _facts(
+    recipe: Recipe, dataset: Dataset, metrics: dict[str, float], interval: tuple[float, float]
+) -> dict[str, Any]:
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "classes": list(dataset.classes),
+        "dataset": dataset.id,
+        "dataset_fingerprint": dataset.fingerprint,
+        "epoch": metrics["epoch"],
+        "metrics": metrics,
+        "interval": list(interval),
+    }
+
+
+def _insist_on_numbers(tally: Tally, epoch: int, step: int) -> None:
+    if not math.isfinite(tally.loss):
+        raise TrainingError(
+            f"Training stopped in epoch {epoch}, step {step}",
+            found="a loss that is not a number",
+            do="Try a learning rate ten times smaller; the best epoch so far is kept",
+        )

@@ -1,0 +1,92 @@
+"""What an epoch reads: which rows in which order, and the inputs that belong to them.
+
+A source answers `__getitems__`, PyTorch's batched look-up, with inputs and labels. Each index is a pair (row, draw):
+the row of the dataset and the draw number of the augmentation, or None for the image as it is. Because the draw travels
+with the index, any process can make any item, and an epoch can be replayed on its own.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from core.augment.pipeline import Augmentation, sample_seed
+from core.data.dataset import Dataset
+from core.data.loading import DecodedImages
+from core.seeding import derive
+from core.train.features import FrozenFeatures
+
+Index = tuple[int, int | None]  # row of the dataset, draw of the augmentation
+
+
+class ShuffledBatches:
+    """Batches of (row, draw) for one epoch at a time, shuffled by seed and epoch alone.
+
+    A last batch of one image joins the batch before it, since batch normalisation cannot learn from one image.
+    """
+
+    def __init__(self, rows: Sequence[int], batch_size: int, seed: int) -> None:
+        self._rows = np.asarray(rows)
+        self._batch_size, self._seed = batch_size, seed
+        self._draw = 0
+
+    def start(self, draw: int) -> None:
+        """Choose the epoch by its draw number, from 0."""
+        self._draw = draw
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self._rows), self._batch_size)
+        return max(1, whole + (rest > 1))
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        order = np.random.default_rng(derive(self._seed, "shuffle", self._draw)).permutation(self._rows)
+        ends = [self._batch_size * number for number in range(1, len(self))] + [len(order)]
+        start = 0
+        for end in ends:
+            yield [(int(row), self._draw) for row in order[start:end]]
+            start = end
+
+
+class OrderedBatches:
+    """Batches of (row, None) in the order of the dataset, for validation."""
+
+    def __init__(self, rows: Sequence[int], batch_size: int) -> None:
+        self._rows, self._batch_size = list(rows), batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self._rows) // self._batch_size)
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        for start in range(0, len(self._rows), self._batch_size):
+            yield [(row, None) for row in self._rows[start : start + self._batch_size]]
+
+
+class ImageSource(torch.utils.data.Dataset):
+    """Images (n, 3, S, S) uint8 and labels (n,) int64; augmented where a draw number is given."""
+
+    def __init__(self, images: DecodedImages, dataset: Dataset, augmentation: Augmentation, seed: int) -> None:
+        self._images, self._augmentation, self._seed = images, augmentation, seed
+        self._ids = [sample.id for sample in dataset.samples]
+        self._labels = torch.tensor([sample.label for sample in dataset.samples])
+
+    def __getitems__(self, indices: Sequence[Index]) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = [row for row, _ in indices]
+        images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
+        if indices[0][1] is not None:
+            images = self._augmentation(
+                images, [sample_seed(self._seed, self._ids[row], draw) for row, draw in indices]
+            )
+        return images, self._labels[rows]
+
+
+class FeatureSource(torch.utils.data.Dataset):
+    """Frozen-backbone features (n, F) float32 and labels (n,) int64."""
+
+    def __init__(self, features: FrozenFeatures, dataset: Dataset) -> None:
+        self._features = features
+        self._labels = torch.tensor([sample.label for sample in dataset.samples])
+
+    def __getitems__(self, indices: Sequence[Index]) -> tuple[torch.Tensor, torch.Tensor]:
+        rows, draw = [row for row, _ in indices], indices[0][1]
+        view = None if draw is None else self._features.training_view(draw)
+        return self._features.get(rows, view), self._labels[rows]
