@@ -1,0 +1,207 @@
+"""A dataset: labelled images in splits, kept in one folder that never changes again.
+
+<folder>/
+    dataset.json     what it is: name, classes, where it came from, how it was split, counts
+    samples.csv      one line per image
+    skipped.csv      one line per file that was left out, with the reason
+    files/ab/ab…jpg  the images, byte for byte as they came, named by their SHA-256
+    thumbs/ab/ab…jpg small JPEGs of them
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from core.errors import DatasetError
+from core.seeding import fingerprint
+from core.workspace import read_json, replacing, write_json
+
+SPLITS = ("train", "validation", "test")
+THUMBNAIL_SIDE = 160  # pixels, long side; a grid cell on a page is at most this wide
+
+DESCRIPTION, SAMPLES, SKIPPED = "dataset.json", "samples.csv", "skipped.csv"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image."""
+
+    id: str  # "000017": its place in the dataset, from 000000
+    file: str  # relative to the dataset folder, with forward slashes
+    name: str  # where it came from, as in "train/cat/a b.jpg"; text for people, never a path to open
+    label: int  # index into the dataset's classes
+    split: str  # one of SPLITS; "" while an import has no split yet
+    width: int  # pixels, after the turn that EXIF asks for
+    height: int
+    digest: str  # SHA-256 of the file, hexadecimal
+    format: str  # Pillow's name of the format: "JPEG", "PNG", ...
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images in splits. The order of `samples` is fixed and everything that has rows follows it."""
+
+    folder: Path
+    id: str
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    layout: str  # name of the reader that recognised it
+    source: str  # where it was imported from
+    created: float  # seconds since 1970
+    fingerprint: str  # changes with any image, label, class name or split, and with nothing else
+    split_rule: str  # how the splits came about, as a sentence
+    samples: tuple[Sample, ...]
+    skipped: tuple[Skipped, ...]
+    bytes: int  # size of the image files
+
+    def of(self, split: str) -> tuple[Sample, ...]:
+        """The samples of one split, in their order. Raises DatasetError for a name that is no split."""
+        if split not in SPLITS:
+            raise DatasetError("There is no such split", found=repr(split), expected="one of " + ", ".join(SPLITS))
+        return tuple(sample for sample in self.samples if sample.split == split)
+
+    def split_counts(self) -> dict[str, int]:
+        """Images per split; a split without images is left out."""
+        counted = Counter(sample.split for sample in self.samples)
+        return {split: counted[split] for split in SPLITS if counted[split]}
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images per class within each split that has images; a class without one there has 0."""
+        return count_by_class(self.samples, self.classes)
+
+    def path(self, sample: Sample) -> Path:
+        """The image file of a sample."""
+        return self.folder / sample.file
+
+    def thumbnail(self, sample: Sample) -> Path:
+        """A JPEG of the sample, upright, with a long side of at most 160 pixels."""
+        return self.folder / thumbnail_file(sample.digest)
+
+    def sample(self, id: str) -> Sample:
+        """The sample with this id. Raises DatasetError when there is none."""
+        try:
+            return self._by_id[id]
+        except KeyError:
+            raise DatasetError(
+                f"The dataset {self.name!r} has no such sample",
+                found=repr(id),
+                expected=f"an id from 000000 to {len(self.samples) - 1:06d}",
+            ) from None
+
+    @cached_property
+    def _by_id(self) -> dict[str, Sample]:
+        return {sample.id: sample for sample in self.samples}
+
+
+def count_by_class(samples: Iterable[Sample], classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Images per class within each split that occurs, splits in their usual order ("" first)."""
+    counted = Counter((sample.split, sample.label) for sample in samples)
+    present = {split for split, _ in counted}
+    return {
+        split: {name: counted[split, label] for label, name in enumerate(classes)}
+        for split in ("", *SPLITS)
+        if split in present
+    }
+
+
+def thumbnail_file(digest: str) -> str:
+    """Where the thumbnail of the image with this SHA-256 is, relative to the dataset folder."""
+    return f"thumbs/{digest[:2]}/{digest}.jpg"
+
+
+def fingerprint_of(classes: tuple[str, ...], samples: Iterable[Sample]) -> str:
+    """16 hexadecimal digits that depend on the classes and, in order, on every image, its label and its split."""
+    rows = (f"{sample.digest} {sample.label} {sample.split}" for sample in samples)
+    return fingerprint("classification", *classes, "\n".join(rows))
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """What `dataset.json` holds: everything but the two tables, and how long those are."""
+    return {
+        "version": 1,
+        "id": dataset.id,
+        "name": dataset.name,
+        "task": dataset.task,
+        "classes": list(dataset.classes),
+        "layout": dataset.layout,
+        "source": dataset.source,
+        "created": dataset.created,
+        "fingerprint": dataset.fingerprint,
+        "split_rule": dataset.split_rule,
+        "samples": len(dataset.samples),
+        "splits": dataset.split_counts(),
+        "skipped": len(dataset.skipped),
+        "bytes": dataset.bytes,
+    }
+
+
+def save_dataset(dataset: Dataset) -> None:
+    """Write the tables, then the description: a folder that has a description holds a whole dataset.
+
+    Raises StorageError when the disk is full.
+    """
+    write_table(dataset.folder / SAMPLES, Sample, dataset.samples)
+    write_table(dataset.folder / SKIPPED, Skipped, dataset.skipped)
+    write_json(dataset.folder / DESCRIPTION, describe(dataset))
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """The dataset in `folder`. Raises DatasetError when there is none or its tables cannot be read."""
+    about = read_json(folder / DESCRIPTION)
+    if not isinstance(about, dict):
+        raise DatasetError(f"There is no dataset in {folder}", expected=f"a file {DESCRIPTION}")
+    try:
+        return Dataset(
+            folder=folder,
+            id=about["id"],
+            name=about["name"],
+            task=about["task"],
+            classes=tuple(about["classes"]),
+            layout=about["layout"],
+            source=about["source"],
+            created=about["created"],
+            fingerprint=about["fingerprint"],
+            split_rule=about["split_rule"],
+            samples=read_table(folder / SAMPLES, Sample),
+            skipped=read_table(folder / SKIPPED, Skipped),
+            bytes=about["bytes"],
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"The dataset in {folder} cannot be read", found=f"{type(error).__name__}: {error}", do="Import it again"
+        ) from error
+
+
+Row = TypeVar("Row", Sample, Skipped)
+
+
+def write_table(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    """Write rows as CSV with a header, whole or not at all. Raises StorageError when the disk is full."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(kind)])
+        writer.writerows(astuple(row) for row in rows)
+
+
+def read_table(path: Path, kind: type[Row]) -> tuple[Row, ...]:
+    """The rows that `write_table` wrote. Raises ValueError when the columns are not those of `kind`."""
+    read: list[Callable[[str], Any]] = [int if field.type is int else str for field in fields(kind)]
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        header = next(lines, [])
+        if header != [field.name for field in fields(kind)]:
+            raise ValueError(f"{path.name} has the columns {', '.join(header) or 'of an empty file'}")
+        return tuple(kind(*(of(cell) for of, cell in zip(read, line, strict=True))) for line in lines)

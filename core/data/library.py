@@ -1,0 +1,101 @@
+"""The datasets of a workspace: list them, open one, rename it, delete it."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.data.dataset import DESCRIPTION, Dataset, load_dataset
+from core.errors import DatasetError, storage_errors
+from core.workspace import Workspace, read_json, safe_id, write_json
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a list shows of a dataset, read without opening its table."""
+
+    id: str
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    samples: int
+    splits: dict[str, int]
+    bytes: int
+    created: float  # seconds since 1970
+    split_rule: str
+    fingerprint: str
+    skipped: int
+
+
+class Library:
+    """The datasets of one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def cards(self) -> list[DatasetCard]:
+        """One card per dataset, newest first. A folder that holds no readable dataset is left out."""
+        try:
+            names = os.listdir(self._workspace.datasets)
+        except FileNotFoundError:
+            return []
+        found = [card for name in names if safe_id(name) and (card := self._card(name))]
+        return sorted(found, key=lambda card: (-card.created, card.id))
+
+    def get(self, id: str) -> Dataset:
+        """The dataset with this id. Raises DatasetError, listing what there is, when there is none."""
+        return load_dataset(self._folder(id))
+
+    def rename(self, id: str, name: str) -> None:
+        """Give a dataset another name; its id stays. Raises DatasetError when there is no such dataset or no name."""
+        folder = self._folder(id)
+        about = read_json(folder / DESCRIPTION)
+        write_json(folder / DESCRIPTION, about | {"name": plain_name(name)})
+
+    def delete(self, id: str) -> None:
+        """Remove a dataset and its images. Raises DatasetError when there is no such dataset."""
+        folder = self._folder(id)
+        going = folder.with_name(f".{id}.deleted")  # no id starts with a dot: from here on nobody lists it
+        with storage_errors(folder):
+            shutil.rmtree(going, ignore_errors=True)
+            os.replace(folder, going)
+            shutil.rmtree(going, ignore_errors=True)
+
+    def _folder(self, id: str) -> Path:
+        folder = self._workspace.datasets / id
+        if safe_id(id) and (folder / DESCRIPTION).is_file():
+            return folder
+        known = [card.id for card in self.cards()]
+        raise DatasetError(
+            "There is no such dataset",
+            found=repr(id),
+            expected=("one of " + ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")) if known else "",
+            do="" if known else "Import one first; this workspace has none",
+        )
+
+    def _card(self, id: str) -> DatasetCard | None:
+        about = read_json(self._workspace.datasets / id / DESCRIPTION)
+        try:
+            return DatasetCard(
+                id=id,
+                name=about["name"],
+                task=about["task"],
+                classes=tuple(about["classes"]),
+                samples=about["samples"],
+                splits=about["splits"],
+                bytes=about["bytes"],
+                created=about["created"],
+                split_rule=about["split_rule"],
+                fingerprint=about["fingerprint"],
+                skipped=about["skipped"],
+            )
+        except (KeyError, TypeError):
+            return None
+
+
+def plain_name(text: str) -> str:
+    """A name on one line, without control characters, at most 80 long. Raises DatasetError when nothing is left."""
+    name = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:80].strip()
+    if not name:
+        raise DatasetError("A dataset needs a name", found=repr(text), expected="some letters or digits")
+    return name

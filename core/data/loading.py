@@ -1,0 +1,298 @@
+"""From a file to pixels: read one image safely, make it square, keep decoded images for the next process.
+
+Every image that Fovea trains on, evaluates, predicts or shows goes through `read_image` and `fit_image`, so all of them
+see the same pixels.
+"""
+
+import os
+import re
+import threading
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Literal, Self
+
+import numpy as np
+import PIL
+from PIL import Image, UnidentifiedImageError
+
+from core.data.dataset import Dataset
+from core.errors import ImageError, storage_errors
+from core.seeding import fingerprint
+
+MAX_PIXELS = 80_000_000  # about 240 MB as RGB; below the size at which Pillow itself begins to warn
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")  # none that starts a program
+PAD_GREY = 127
+
+Fit = Literal["crop", "pad", "squash"]
+
+_BEGINNINGS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"), (b"BM", "BMP"))
+_TURNS = {  # EXIF orientation: what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture and the facts of its file."""
+
+    image: Image.Image  # RGB, upright; possibly smaller than the file's picture when that was allowed
+    width: int  # pixels of the file's picture, upright
+    height: int
+    format: str
+
+
+def read_image(source: Path | bytes, *, name: str = "") -> Image.Image:
+    """The picture in a file (or in its bytes) as an upright 8-bit RGB image.
+
+    EXIF turns are applied; transparency is laid on white; of an animation the first frame is read; CMYK is converted;
+    16-bit grey is scaled from 0..65535 to 0..255. Raises ImageError with the reason when the file is missing, empty, no
+    picture, truncated, damaged, or larger than 80 megapixels; `name` is what the error calls it. The size is checked
+    before any pixel is decoded.
+    """
+    return read_picture(source, name=name).image
+
+
+def read_picture(source: Path | bytes, *, name: str = "", enough: int = 0) -> Picture:
+    """As `read_image`, with the file's width, height and format.
+
+    With `enough` > 0 a JPEG may be decoded at a half, quarter or eighth of its size, as long as its long side keeps at
+    least `enough` pixels: all of the file is still read, so a truncated one is still found, in a third of the time.
+    """
+    name = name or (source.name if isinstance(source, Path) else "The picture")
+    try:
+        with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            return _read(file, enough)
+    except _Unreadable as error:
+        raise ImageError(f"{name} cannot be read as a picture", found=str(error)) from error.__cause__
+    except OSError as error:  # only from opening: what reading raises is turned into _Unreadable
+        reason = (error.strerror or str(error)).lower()
+        raise ImageError(f"{name} cannot be read as a picture", found=reason) from error
+
+
+class _Unreadable(Exception):
+    """The reason, as the end of "found ..."."""
+
+
+def _read(file: BinaryIO, enough: int) -> Picture:
+    beginning = file.read(32)
+    if not beginning:
+        raise _Unreadable("an empty file (zero bytes)")
+    file.seek(0)
+    try:
+        opened = Image.open(file, formats=_formats())
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        counted = re.search(r"\d{6,}", str(error))
+        raise _Unreadable(_too_large(int(counted[0]) if counted else 0)) from error
+    except Exception as error:  # broken headers make Pillow's readers fail in many ways; none of them is a defect here
+        raise _Unreadable(_unknown(beginning, error)) from error
+    with opened:
+        width, height = opened.size
+        if width * height > MAX_PIXELS:
+            raise _Unreadable(_too_large(width * height, f"{width:,} x {height:,} pixels, "))
+        kind = "JPEG" if opened.format == "MPO" else opened.format or ""
+        try:
+            shrink = max(1.0, max(width, height) / enough) if enough else 1.0
+            reduced = shrink > 1 and opened.draft(None, (max(1, int(width / shrink)), max(1, int(height / shrink))))
+            opened.load()
+            turn = _turn(opened)  # asked for after loading: some of Pillow's readers have turned the picture by then
+            image = _rgb(opened)
+            image = image.transpose(_TURNS[turn]) if turn in _TURNS else image
+        except MemoryError as error:
+            raise _Unreadable(f"{width:,} x {height:,} pixels, for which there is not enough memory") from error
+        except Exception as error:  # as above: a damaged file, whatever the decoder called it
+            raise _Unreadable(_damaged(error)) from error
+    if not reduced:
+        width, height = image.size
+    elif turn in _SIDEWAYS:
+        width, height = height, width
+    return Picture(image, width, height, kind)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)  # Pillow can be built without some of them
+
+
+def _too_large(pixels: int, size: str = "") -> str:
+    counted = f"{pixels / 1e6:,.0f} megapixels" if pixels else "far more"
+    return f"{size}{counted}, more than the {MAX_PIXELS // 1_000_000} megapixels that are read here"
+
+
+def _unknown(beginning: bytes, error: Exception) -> str:
+    if beginning[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypheif"):
+        return "an HEIC photo, which is not read here; save it as JPEG"
+    for start, kind in _BEGINNINGS:
+        if beginning.startswith(start):
+            return f"a {kind} that is damaged or cut off near its beginning"
+    if isinstance(error, UnidentifiedImageError):
+        return "something that is no picture (JPEG, PNG, WebP, TIFF, BMP, GIF and AVIF are read)"
+    return _damaged(error)
+
+
+def _damaged(error: Exception) -> str:
+    if "truncated" in str(error).lower() or isinstance(error, EOFError):
+        return "a truncated file, which ends before the picture does"
+    return f"damaged picture data ({' '.join(str(error).split())[:120] or type(error).__name__})"
+
+
+def _turn(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # EXIF data that cannot be parsed says nothing about how the picture stands
+        return 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image.copy()  # a plain image, which keeps no file open
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """Grey of more than 8 bits as uint8: 16 bits by their full range, anything else by the range it seems to be in."""
+    if values.dtype.itemsize == 2:
+        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(grey.min()), float(grey.max())
+    if low < 0 or high > 65535:
+        return ((grey - low) * (255 / max(high - low, 1e-12)) + 0.5).astype(np.uint8)
+    limit = 65535 if high > 255 else 255 if values.dtype.kind != "f" or high > 1 else 1
+    return (grey * (255 / limit) + 0.5).astype(np.uint8)
+
+
+def fit_image(image: Image.Image, size: int, fit: Fit) -> np.ndarray:
+    """An RGB image as a square, uint8 (size, size, 3), bicubic and antialiased.
+
+    "crop" scales the short side to `size` and keeps the centre; "pad" scales the long side to `size` and puts grey
+    around; "squash" ignores the proportions.
+    """
+    width, height = image.size
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        square = image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    elif fit == "pad":
+        scale = size / max(width, height)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        square = Image.new("RGB", (size, size), (PAD_GREY,) * 3)
+        small = image.resize(inner, Image.Resampling.BICUBIC)
+        square.paste(small, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    elif fit == "squash":
+        square = image.resize((size, size), Image.Resampling.BICUBIC)
+    else:
+        raise ValueError(f"fit is {fit!r}, not crop, pad or squash")
+    return np.array(square)
+
+
+class DecodedImages:
+    """The images of a dataset as squares, decoded once and kept in a file that any process may read and add to.
+
+    Rows follow `dataset.samples`. The pixels are read through a memory map; they are written through a plain file,
+    because a full disk is an error there and the death of the process in a map. Each row has a checksum, written after
+    its pixels: a row that another process is still writing, or that a power cut left half on disk, counts as missing
+    and is decoded again. Two processes that fill the same row write the same bytes.
+    """
+
+    def __init__(self, dataset: Dataset, size: int, fit: Fit, cache: Path, *, threads: int = 0) -> None:
+        """Open, or make, the file under `cache`. Raises StorageError when it cannot be made."""
+        self._dataset, self._size, self._fit = dataset, size, fit
+        count = len(dataset.samples)
+        key = fingerprint("images 1", PIL.__version__, dataset.fingerprint, str(size), fit)
+        self.folder = cache / "images" / key
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._pixels_file = _sized(self.folder / "pixels.u8", count * size * size * 3)
+            self._sums_file = _sized(self.folder / "checksums.u32", count * 4)
+        shape = (count, size, size, 3)
+        self._pixels = np.memmap(self._pixels_file, np.uint8, "r", shape=shape) if count else np.empty(shape, np.uint8)
+        self._sums = np.memmap(self._sums_file, np.uint32, "r", shape=(count,)) if count else np.empty(0, np.uint32)
+        self._good = np.zeros(count, bool)  # rows that this process has checked or written
+        self._lock = threading.Lock()
+        self._coming: dict[int, Future[None]] = {}
+        self._threads = ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), thread_name_prefix="decode")
+
+    def get(self, rows: Sequence[int]) -> np.ndarray:
+        """The images of these rows, uint8 (len(rows), size, size, 3), decoding what is missing.
+
+        Raises ImageError when an image file is gone or damaged, StorageError when the disk is full.
+        """
+        wanted = np.asarray(rows, dtype=np.intp)
+        for future in [self._start(int(row)) for row in wanted if not self._good[row]]:
+            future.result()
+        return self._pixels[wanted]
+
+    def prefetch(self, rows: Sequence[int]) -> None:
+        """Begin to decode these rows in the background. A failure shows when the row is asked for."""
+        for row in rows:
+            if not self._good[row]:
+                self._start(int(row))
+
+    def close(self) -> None:
+        """Stop decoding and let go of the files."""
+        self._threads.shutdown(cancel_futures=True)
+        self._pixels = self._sums = None  # the maps close with the last array that looks into them
+        self._pixels_file.close()
+        self._sums_file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, row: int) -> Future[None]:
+        with self._lock:
+            if row not in self._coming:
+                future = self._coming[row] = self._threads.submit(self._fill, row)
+                future.add_done_callback(lambda _: self._coming.pop(row, None))
+            else:
+                future = self._coming[row]
+        return future
+
+    def _fill(self, row: int) -> None:
+        if self._good[row] or (self._sums[row] and self._sums[row] == _checksum(self._pixels[row])):
+            self._good[row] = True
+            return
+        sample = self._dataset.samples[row]
+        square = fit_image(read_image(self._dataset.path(sample), name=sample.name), self._size, self._fit)
+        with self._lock, storage_errors(self.folder):
+            _write_at(self._pixels_file, row * square.nbytes, square.tobytes())
+            _write_at(self._sums_file, row * 4, np.uint32(_checksum(square)).tobytes())
+        self._good[row] = True
+
+
+def _sized(path: Path, size: int) -> BinaryIO:
+    """An unbuffered file to read and write, of exactly `size` bytes; a new one is all zeros and takes no space."""
+    path.touch()
+    file = path.open("r+b", buffering=0)
+    if os.fstat(file.fileno()).st_size != size:
+        file.truncate(size)
+    return file
+
+
+def _write_at(file: BinaryIO, place: int, data: bytes) -> None:
+    file.seek(place)
+    while data:  # an almost full disk takes a part and only then refuses
+        data = data[file.write(data) :]
+
+
+def _checksum(pixels: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(pixels).data) or 1  # 0 means: nothing was ever written
