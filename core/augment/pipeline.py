@@ -1,0 +1,105 @@
+"""The pipeline that trains and previews: one independent draw per image, which its seed alone can repeat."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+
+import torch
+from torchvision.transforms import v2
+
+from core.augment.catalog import transform
+from core.augment.warp import Warp, warp
+from core.knobs import check_values
+from core.recipe import TransformChoice
+from core.seeding import derive
+
+
+class Augmentation:
+    """The rows of a policy, ready to draw.
+
+    Each row draws from a generator of its own, seeded by the image's seed and the row's name. So the same seed gives the
+    same variant whatever else is in the batch and whatever was drawn before, and taking one row out of a policy leaves
+    the draws of the others as they were. Rows that move pixels and follow one another are joined into one resampling.
+    """
+
+    def __init__(self, rows: Sequence[TransformChoice]) -> None:
+        """Raises RecipeError for an unknown transform and for a knob's value out of bounds."""
+        seen: Counter[str] = Counter()
+        self._steps: list[_Step] = []
+        for row in rows:
+            self._steps.append(_Step(row, seen[row.name]))
+            seen[row.name] += 1
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything can happen to an image at all."""
+        return any(step.probability > 0 for step in self._steps)
+
+    def __call__(self, images: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+        """A variant of each of the images (N, 3, S, S) uint8 on the CPU, drawn from its seed; the same shape and type.
+
+        The images given are left as they are, and so is torch's own generator.
+        """
+        if len(images) != len(seeds):
+            raise ValueError(f"{len(images)} images and {len(seeds)} seeds")
+        if not self.draws:
+            return images
+        images = images.clone(memory_format=torch.contiguous_format)
+        with _generator_kept():
+            for moves, steps in groupby(self._steps, key=lambda step: isinstance(step.transform, Warp)):
+                if moves:
+                    _move(images, seeds, list(steps))
+                else:
+                    _change(images, seeds, list(steps))
+        return images
+
+
+def sample_seed(seed: int, sample_id: str, draw: int) -> int:
+    """The seed of one image's variant at one draw (from 0) of a run with this seed; training and preview both use it."""
+    return derive(seed, "augment", sample_id, draw)
+
+
+class _Step:
+    """One row of the policy: its transform, how often, and the name of its draws."""
+
+    def __init__(self, row: TransformChoice, earlier: int) -> None:
+        found = transform(row.name)
+        self.transform: v2.Transform = found.build(check_values(found.knobs, row.values, f"augment.rows.{row.name}"))
+        self.probability = row.probability
+        self._name = f"{row.name}.{earlier}" if earlier else row.name  # a row that stands twice draws twice
+
+    def begins(self, seed: int) -> bool:
+        """Seed the generator for this row of this image, and say whether the row is drawn."""
+        torch.default_generator.manual_seed(derive(seed, self._name))
+        return float(torch.rand(())) < self.probability
+
+
+def _move(images: torch.Tensor, seeds: Sequence[int], steps: list[_Step]) -> None:
+    """Draw and join the maps of each image, and resample, in place, those that move."""
+    moving, matrices = [], []
+    for number, seed in enumerate(seeds):
+        drawn = [step.transform.draw() for step in steps if step.begins(seed)]
+        if drawn:
+            moving.append(number)
+            matrices.append(torch.linalg.multi_dot(drawn) if len(drawn) > 1 else drawn[0])
+    if moving:
+        images[moving] = warp(images[moving], torch.stack(matrices))
+
+
+def _change(images: torch.Tensor, seeds: Sequence[int], steps: list[_Step]) -> None:
+    """Do the other transforms to each image, in place."""
+    for number, seed in enumerate(seeds):
+        for step in steps:
+            if step.begins(seed):
+                images[number] = step.transform(images[number])
+
+
+@contextmanager
+def _generator_kept() -> Iterator[None]:
+    """Leave torch's generator as it was. Only the CPU's is touched, so that no GPU is woken up in a data worker."""
+    state = torch.default_generator.get_state()
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(state)

@@ -1,0 +1,123 @@
+"""Transforms that move pixels, as coordinate maps that can be joined and then resampled once.
+
+A map is a matrix (3, 3) that takes a place of the result to the place of the source that is shown there. Places are
+(x, y, 1) with x and y from -1 to 1 across the square image. One map after another is one matrix product, so however many
+are drawn, an image is resampled once and blurs once. What lies outside the image is its mirror image: no black corners
+that give the transform away, neither to the eye nor to the network.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch.nn.functional import affine_grid, grid_sample
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+
+def warp(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+    """Square images (N, C, S, S) uint8 seen through the maps (N, 3, 3) float32; the same shape and type.
+
+    Masks keep their class numbers: each pixel is one of the source's, where pixels of images are mixed of four.
+    """
+    mode = "nearest" if isinstance(images, tv_tensors.Mask) else "bilinear"
+    pixels = images.as_subclass(torch.Tensor).to(torch.float32, memory_format=torch.contiguous_format)
+    grid = affine_grid(matrices[:, :2], list(pixels.shape), align_corners=False)
+    moved = grid_sample(pixels, grid, mode=mode, padding_mode="reflection", align_corners=False)
+    moved = moved.round_().to(images.dtype)
+    return tv_tensors.wrap(moved, like=images) if isinstance(images, tv_tensors.TVTensor) else moved
+
+
+class Warp(v2.Transform):
+    """A transform that moves pixels by a map it draws."""
+
+    def draw(self) -> torch.Tensor:
+        """A map (3, 3) float32 drawn from torch's generator."""
+        raise NotImplementedError
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"matrix": self.draw()}
+
+    def transform(self, inpt: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
+        return warp(inpt[None], params["matrix"][None])[0] if inpt.ndim == 3 else warp(inpt, params["matrix"][None])
+
+
+class QuarterTurn(Warp):
+    """A turn by 90, 180 or 270 degrees, each as likely; every pixel lands on a pixel."""
+
+    def draw(self) -> torch.Tensor:
+        x, y = ((0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(torch.randint(3, ()))]
+        return torch.tensor([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]])
+
+
+class Rotation(Warp):
+    """A turn by an angle from -degrees to degrees, all as likely."""
+
+    def __init__(self, degrees: float) -> None:
+        super().__init__()
+        self._degrees = degrees
+
+    def draw(self) -> torch.Tensor:
+        angle = math.radians(_uniform(-self._degrees, self._degrees))
+        x, y = math.cos(angle), math.sin(angle)
+        return torch.tensor([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]])
+
+
+class Zoom(Warp):
+    """Larger or smaller about the centre, by a factor from `smallest` to `largest`; twice is as likely as half."""
+
+    def __init__(self, smallest: float, largest: float) -> None:
+        super().__init__()
+        self._smallest, self._largest = smallest, largest
+
+    def draw(self) -> torch.Tensor:
+        factor = _log_uniform(self._smallest, self._largest)
+        return torch.diag(torch.tensor([1 / factor, 1 / factor, 1.0]))
+
+
+class Shift(Warp):
+    """Moved by up to `share` of the side, in x and in y on their own."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self._share = share
+
+    def draw(self) -> torch.Tensor:
+        x, y = (2 * _uniform(-self._share, self._share) for _ in range(2))  # the side is 2 long in these coordinates
+        return torch.tensor([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+class Shear(Warp):
+    """Slanted by an angle from -degrees to degrees, either sideways or upwards."""
+
+    def __init__(self, degrees: float) -> None:
+        super().__init__()
+        self._degrees = degrees
+
+    def draw(self) -> torch.Tensor:
+        slant = math.tan(math.radians(_uniform(-self._degrees, self._degrees)))
+        x, y = (slant, 0.0) if torch.rand(()) < 0.5 else (0.0, slant)
+        return torch.tensor([[1.0, x, 0.0], [y, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+class Crop(Warp):
+    """A part of at least `area` of the image, up to `stretch` times as wide as high or as high as wide, made full size."""
+
+    def __init__(self, area: float, stretch: float) -> None:
+        super().__init__()
+        self._area, self._stretch = area, stretch
+
+    def draw(self) -> torch.Tensor:
+        side = math.sqrt(_uniform(self._area, 1.0))
+        stretch = math.sqrt(_log_uniform(1 / self._stretch, self._stretch))
+        width, height = min(1.0, side * stretch), min(1.0, side / stretch)
+        x, y = _uniform(width - 1, 1 - width), _uniform(height - 1, 1 - height)
+        return torch.tensor([[width, 0.0, x], [0.0, height, y], [0.0, 0.0, 1.0]])
+
+
+def _uniform(low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), dtype=torch.float64))
+
+
+def _log_uniform(low: float, high: float) -> float:
+    return math.exp(_uniform(math.log(low), math.log(high)))
