@@ -96,7 +96,7 @@ class Checkpointer:
             return
         weights, facts = self._pending
         with replacing(self._best) as temporary:
-            save_file(weights, temporary, metadata={"format": "pt", "facts": json.dumps(facts)})
+            save_file(weights, temporary, metadata={"facts": json.dumps(facts)})
         write_json(self._best_facts, facts)
         self._pending = None
 

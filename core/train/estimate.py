@@ -1,4 +1,4 @@
-"""What a run is about to cost, said before it starts. Torch-free: figures of the catalog, and rates seen on this machine."""
+"""What a run will cost, said before it starts: figures of the catalog, and rates seen on this machine. Torch-free."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Estimate:
 
 
 def estimate(recipe: Recipe, classes: int, splits: dict[str, int], cores: int, rates: Sequence[Rate] = ()) -> Estimate:
-    """Parameters and seconds of a run on a dataset with `splits` {"train": n, "validation": n}, on `cores` CPU cores."""
+    """Parameters and seconds of a run over `splits` {"train": n, "validation": n} images, on `cores` CPU cores."""
     row = find_row(recipe.model.backbone)
     if row is None:
         return Estimate(None, None, None, False)

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from core.augment.catalog import policy
+from core.augment.pipeline import Augmentation
+from core.data.loading import DecodedImages
+from core.train.sources import ImageSource, OrderedBatches, ShuffledBatches
+
+
+def test_every_row_comes_once_an_epoch_in_another_order_each_time():
+    batches = ShuffledBatches(range(10, 20), 4, seed=0)
+    first = [row for batch in batches for row, _ in batch]
+    batches.start(1)
+    second = [row for batch in batches for row, _ in batch]
+    assert sorted(first) == sorted(second) == list(range(10, 20))
+    assert first != second
+
+
+def test_an_epoch_can_be_replayed_without_the_ones_before_it():
+    one, two = ShuffledBatches(range(9), 4, seed=3), ShuffledBatches(range(9), 4, seed=3)
+    list(one)
+    one.start(5)
+    two.start(5)
+    assert list(one) == list(two)
+
+
+@pytest.mark.parametrize(("images", "sizes"), [(8, [4, 4]), (10, [4, 4, 2]), (9, [4, 5]), (3, [3]), (1, [1])])
+def test_no_batch_holds_a_single_image_if_it_can_be_helped(images, sizes):
+    batches = ShuffledBatches(range(images), 4, seed=0)
+    assert [len(batch) for batch in batches] == sizes
+    assert len(batches) == len(sizes)
+
+
+def test_validation_comes_in_order_and_as_it_is():
+    assert list(OrderedBatches([5, 6, 7], 2)) == [[(5, None), (6, None)], [(7, None)]]
+
+
+def test_an_image_is_the_same_variant_whichever_batch_it_comes_in(coloured, tmp_path):
+    images = DecodedImages(coloured, 32, "crop", tmp_path / "cache")
+    source = ImageSource(images, coloured, Augmentation(policy("heavy").rows), seed=0)
+    together, labels = source.__getitems__([(0, 2), (20, 2), (30, 2)])
+    alone, label = source.__getitems__([(20, 2)])
+    assert torch.equal(together[1], alone[0])
+    assert label.item() == labels[1].item() == 1
+    other_draw, _ = source.__getitems__([(20, 3)])
+    assert not torch.equal(alone, other_draw)
+    as_it_is, _ = source.__getitems__([(20, None)])
+    assert torch.equal(as_it_is[0].permute(1, 2, 0), torch.from_numpy(images.get([20])[0]))
