@@ -7,7 +7,6 @@ see the same pixels.
 import os
 import re
 import threading
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,16 +20,19 @@ import PIL
 from PIL import Image, UnidentifiedImageError
 
 from core.data.dataset import Dataset
-from core.errors import ImageError, storage_errors
+from core.data.rows import RowFile
+from core.errors import ImageError
 from core.seeding import fingerprint
 
 MAX_PIXELS = 80_000_000  # about 240 MB as RGB; below the size at which Pillow itself begins to warn
+LARGE_PIXELS = 16_000_000  # of pictures above this size only one is decoded at a time, so that memory stays bounded
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")  # none that starts a program
 PAD_GREY = 127
 
 Fit = Literal["crop", "pad", "squash"]
 
 _BEGINNINGS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"), (b"BM", "BMP"))
+_one_large_picture = threading.Lock()
 _TURNS = {  # EXIF orientation: what makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -205,26 +207,14 @@ def fit_image(image: Image.Image, size: int, fit: Fit) -> np.ndarray:
 class DecodedImages:
     """The images of a dataset as squares, decoded once and kept in a file that any process may read and add to.
 
-    Rows follow `dataset.samples`. The pixels are read through a memory map; they are written through a plain file,
-    because a full disk is an error there and the death of the process in a map. Each row has a checksum, written after
-    its pixels: a row that another process is still writing, or that a power cut left half on disk, counts as missing
-    and is decoded again. Two processes that fill the same row write the same bytes.
+    Rows follow `dataset.samples`.
     """
 
     def __init__(self, dataset: Dataset, size: int, fit: Fit, cache: Path, *, threads: int = 0) -> None:
         """Open, or make, the file under `cache`. Raises StorageError when it cannot be made."""
         self._dataset, self._size, self._fit = dataset, size, fit
-        count = len(dataset.samples)
         key = fingerprint("images 1", PIL.__version__, dataset.fingerprint, str(size), fit)
-        self.folder = cache / "images" / key
-        with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._pixels_file = _sized(self.folder / "pixels.u8", count * size * size * 3)
-            self._sums_file = _sized(self.folder / "checksums.u32", count * 4)
-        shape = (count, size, size, 3)
-        self._pixels = np.memmap(self._pixels_file, np.uint8, "r", shape=shape) if count else np.empty(shape, np.uint8)
-        self._sums = np.memmap(self._sums_file, np.uint32, "r", shape=(count,)) if count else np.empty(0, np.uint32)
-        self._good = np.zeros(count, bool)  # rows that this process has checked or written
+        self._rows = RowFile(cache / "images" / f"{key}.rows", len(dataset.samples), (size, size, 3), np.uint8)
         self._lock = threading.Lock()
         self._coming: dict[int, Future[None]] = {}
         self._threads = ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), thread_name_prefix="decode")
@@ -234,23 +224,19 @@ class DecodedImages:
 
         Raises ImageError when an image file is gone or damaged, StorageError when the disk is full.
         """
-        wanted = np.asarray(rows, dtype=np.intp)
-        for future in [self._start(int(row)) for row in wanted if not self._good[row]]:
+        for future in [self._start(row) for row in self._rows.missing(rows)]:
             future.result()
-        return self._pixels[wanted]
+        return self._rows.read(rows)
 
     def prefetch(self, rows: Sequence[int]) -> None:
         """Begin to decode these rows in the background. A failure shows when the row is asked for."""
-        for row in rows:
-            if not self._good[row]:
-                self._start(int(row))
+        for row in self._rows.missing(rows):
+            self._start(row)
 
     def close(self) -> None:
         """Stop decoding and let go of the files."""
         self._threads.shutdown(cancel_futures=True)
-        self._pixels = self._sums = None  # the maps close with the last array that looks into them
-        self._pixels_file.close()
-        self._sums_file.close()
+        self._rows.close()
 
     def __enter__(self) -> Self:
         return self
@@ -268,31 +254,6 @@ class DecodedImages:
         return future
 
     def _fill(self, row: int) -> None:
-        if self._good[row] or (self._sums[row] and self._sums[row] == _checksum(self._pixels[row])):
-            self._good[row] = True
-            return
         sample = self._dataset.samples[row]
-        square = fit_image(read_image(self._dataset.path(sample), name=sample.name), self._size, self._fit)
-        with self._lock, storage_errors(self.folder):
-            _write_at(self._pixels_file, row * square.nbytes, square.tobytes())
-            _write_at(self._sums_file, row * 4, np.uint32(_checksum(square)).tobytes())
-        self._good[row] = True
-
-
-def _sized(path: Path, size: int) -> BinaryIO:
-    """An unbuffered file to read and write, of exactly `size` bytes; a new one is all zeros and takes no space."""
-    path.touch()
-    file = path.open("r+b", buffering=0)
-    if os.fstat(file.fileno()).st_size != size:
-        file.truncate(size)
-    return file
-
-
-def _write_at(file: BinaryIO, place: int, data: bytes) -> None:
-    file.seek(place)
-    while data:  # an almost full disk takes a part and only then refuses
-        data = data[file.write(data) :]
-
-
-def _checksum(pixels: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(pixels).data) or 1  # 0 means: nothing was ever written
+        image = read_image(self._dataset.path(sample), name=sample.name)
+        self._rows.write(row, fit_image(image, self._size, self._fit))

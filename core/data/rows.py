@@ -1,11 +1,13 @@
-"""A table of equal rows in a file, filled in any order, by several processes, and read through a memory map.
+"""A table of equal rows in files, filled in any order, by several processes, and read through a memory map.
 
 Decoded images and frozen-backbone features are kept this way: a new process starts where the last one ended. Rows are
 written with ordinary writes, not through the map, because a full disk is then an error that can be told to a person and
-not a signal that kills the process. A flag per row is set after the row is written, so a reader never sees half a row;
-two processes that fill the same row write the same bytes.
+not a signal that kills the process. Each row has a checksum, written after it: a row that another process is still
+writing, or that a power cut left half on the disk, counts as missing. Two processes that fill the same row write the
+same bytes.
 """
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -17,55 +19,68 @@ from core.errors import storage_errors
 
 
 class RowFile:
-    """`count` rows of one shape and dtype in `path`, and which of them are there in a flag file beside it."""
+    """`count` rows of one shape and dtype, in `path` and, for the checksums, in `path` with the ending ".sums"."""
 
-    def __init__(self, path: Path, count: int, shape: tuple[int, ...], dtype: np.dtype | type) -> None:
-        """Open the table, or make an empty one. Raises StorageError when the disk is full or not writable."""
-        self._path = path
-        self._shape = (count, *shape)
-        self._dtype = np.dtype(dtype)
-        self._lock = Lock()
+    def __init__(self, path: Path, count: int, shape: tuple[int, ...], dtype: np.dtype | type | str) -> None:
+        """Open the table, or make an empty one, which takes no room yet. Raises StorageError when it cannot be made."""
+        self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
         self._row_bytes = int(np.prod(shape)) * self._dtype.itemsize
+        self._lock = Lock()
+        self._good = np.zeros(count, bool)  # rows that this process has checked or written
         with storage_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._data = _open(path, count * self._row_bytes)
-            self._flags = _open(path.with_suffix(".filled"), count)
-        self._rows = np.memmap(path, self._dtype, mode="r", shape=self._shape)
-        self._filled = np.memmap(path.with_suffix(".filled"), np.uint8, mode="r", shape=(count,))
+            self._data_file = _sized(path, count * self._row_bytes)
+            self._sums_file = _sized(path.with_suffix(".sums"), count * 4)
+        self._data = _map(self._data_file, self._dtype, (count, *shape))
+        self._sums = _map(self._sums_file, np.dtype(np.uint32), (count,))
 
     def missing(self, rows: Sequence[int]) -> list[int]:
         """Those of `rows` that nobody has filled yet, each once, in order."""
-        return [row for row in dict.fromkeys(rows) if not self._filled[row]]
+        return [row for row in dict.fromkeys(rows) if not self._has(row)]
 
     def read(self, rows: Sequence[int]) -> np.ndarray:
-        """A copy of the rows, (len(rows), *shape). They must be filled."""
-        return self._rows[np.asarray(rows, dtype=np.int64)]
+        """A copy of the rows, (len(rows), *shape). What is missing among them is no error, but no use either."""
+        return self._data[np.asarray(rows, dtype=np.intp)]
 
     def write(self, row: int, value: np.ndarray) -> None:
-        """Fill one row with an array of the table's shape. Raises StorageError when the disk is full."""
-        data = np.ascontiguousarray(value, dtype=self._dtype)
-        if data.shape != self._shape[1:]:
-            raise ValueError(f"a row of shape {data.shape} in a table of {self._shape[1:]}")
+        """Fill one row with an array of the table's shape; threads may. Raises StorageError when the disk is full."""
+        value = np.ascontiguousarray(value, dtype=self._dtype)
+        if value.shape != self._shape:
+            raise ValueError(f"a row of shape {value.shape} in a table of {self._shape}")
         with self._lock, storage_errors(self._path.parent):
-            _write_at(self._data, data.tobytes(), row * self._row_bytes)
-            _write_at(self._flags, b"\x01", row)
+            _write_at(self._data_file, row * self._row_bytes, value.tobytes())
+            _write_at(self._sums_file, row * 4, np.uint32(_checksum(value)).tobytes())
+        self._good[row] = True
 
     def close(self) -> None:
-        """Close the files; the table stays."""
-        self._data.close()
-        self._flags.close()
+        """Let go of the files; the table stays."""
+        self._data = self._sums = None  # the maps close with the last array that looks into them
+        self._data_file.close()
+        self._sums_file.close()
+
+    def _has(self, row: int) -> bool:
+        if not self._good[row] and self._sums[row]:
+            self._good[row] = self._sums[row] == _checksum(self._data[row])
+        return bool(self._good[row])
 
 
-def _open(path: Path, size: int) -> BinaryIO:
+def _sized(path: Path, size: int) -> BinaryIO:
     path.touch()
     file = path.open("r+b", buffering=0)
-    if path.stat().st_size < size:
-        file.truncate(size)  # sparse: takes room only as rows are filled
+    if path.stat().st_size != size:
+        file.truncate(size)
     return file
 
 
-def _write_at(file: BinaryIO, data: bytes, offset: int) -> None:
-    file.seek(offset)
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+def _map(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    return np.memmap(file, dtype, "r", shape=shape) if 0 not in shape else np.empty(shape, dtype)
+
+
+def _write_at(file: BinaryIO, place: int, data: bytes) -> None:
+    file.seek(place)
+    while data:  # an almost full disk takes a part and only then refuses
+        data = data[file.write(data) :]
+
+
+def _checksum(row: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).data) or 1  # 0 means: nothing was ever written

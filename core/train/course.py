@@ -22,7 +22,7 @@ from core.train.features import FrozenFeatures
 from core.train.freezing import freeze, set_training
 from core.train.optimizers import build_optimizer
 from core.train.schedules import build_schedule
-from core.train.sources import FeatureSource, ImageSource, OrderedBatches, ShuffledBatches
+from core.train.sources import FeatureSource, ImageSource, LookingAhead, OrderedBatches, ShuffledBatches
 
 
 class Course:
@@ -69,14 +69,14 @@ class Course:
         )
         set_training(model, self._frozen)
 
-    def _loader(self, source: Dataset, batches: ShuffledBatches | OrderedBatches) -> DataLoader:
+    def _loader(self, source: ImageSource | FeatureSource, batches: ShuffledBatches | OrderedBatches) -> DataLoader:
         # On an accelerator, preparing images takes processes of its own; on a CPU they would only take turns with the
         # model for the same cores. Features come from the model itself, so they stay in this process.
         apart = self._accelerator.device.type == "cuda" and self._features is None
         workers = min(8, (os.cpu_count() or 2) - 1) if apart else 0
         return DataLoader(
             source,
-            batch_sampler=batches,
+            batch_sampler=LookingAhead(batches, source),
             collate_fn=_as_they_are,
             num_workers=workers,
             persistent_workers=workers > 0,

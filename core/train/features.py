@@ -76,6 +76,10 @@ class FrozenFeatures:
                 table.write(row, features.numpy())
         return torch.from_numpy(table.read(rows))
 
+    def prefetch(self, rows: Sequence[int], view: int | None) -> None:
+        """Begin to decode those images whose features will have to be computed."""
+        self._images.prefetch(self._table(view).missing(rows))
+
     def _extract(self, rows: list[int], view: int | None) -> torch.Tensor:
         images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
         if view is not None:

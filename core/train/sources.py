@@ -61,6 +61,26 @@ class OrderedBatches:
             yield [(row, None) for row in self._rows[start : start + self._batch_size]]
 
 
+class LookingAhead:
+    """Batches as they come, while the source already prepares what the next one needs."""
+
+    def __init__(self, batches: ShuffledBatches | OrderedBatches, source: "ImageSource | FeatureSource") -> None:
+        self._batches, self._source = batches, source
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        coming = iter(self._batches)
+        batch = next(coming, None)
+        while batch is not None:
+            following = next(coming, None)
+            if following is not None:
+                self._source.prefetch(following)
+            yield batch
+            batch = following
+
+
 class ImageSource(torch.utils.data.Dataset):
     """Images (n, 3, S, S) uint8 and labels (n,) int64; augmented where a draw number is given."""
 
@@ -78,6 +98,10 @@ class ImageSource(torch.utils.data.Dataset):
             )
         return images, self._labels[rows]
 
+    def prefetch(self, indices: Sequence[Index]) -> None:
+        """Begin to decode these images in the background."""
+        self._images.prefetch([row for row, _ in indices])
+
 
 class FeatureSource(torch.utils.data.Dataset):
     """Frozen-backbone features (n, F) float32 and labels (n,) int64."""
@@ -87,6 +111,13 @@ class FeatureSource(torch.utils.data.Dataset):
         self._labels = torch.tensor([sample.label for sample in dataset.samples])
 
     def __getitems__(self, indices: Sequence[Index]) -> tuple[torch.Tensor, torch.Tensor]:
-        rows, draw = [row for row, _ in indices], indices[0][1]
-        view = None if draw is None else self._features.training_view(draw)
+        rows, view = self._asked(indices)
         return self._features.get(rows, view), self._labels[rows]
+
+    def prefetch(self, indices: Sequence[Index]) -> None:
+        """Begin to decode those of these images whose features are not there yet."""
+        self._features.prefetch(*self._asked(indices))
+
+    def _asked(self, indices: Sequence[Index]) -> tuple[list[int], int | None]:
+        draw = indices[0][1]
+        return [row for row, _ in indices], None if draw is None else self._features.training_view(draw)

@@ -43,7 +43,19 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_row_missing(tmp_path, monkey
         def write(self, data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(table, "_data", Full())
+    monkeypatch.setattr(table, "_data_file", Full())
     with pytest.raises(StorageError, match="no space left"):
         table.write(0, np.zeros(2))
     assert table.missing([0]) == [0]
+
+
+def test_a_row_that_was_written_by_half_counts_as_missing(tmp_path):
+    RowFile(tmp_path / "t.rows", 3, (4,), np.uint8).write(1, np.array([1, 2, 3, 4]))
+    with (tmp_path / "t.rows").open("r+b") as file:
+        file.seek(6)
+        file.write(b"\x00\x00")
+    assert RowFile(tmp_path / "t.rows", 3, (4,), np.uint8).missing([1]) == [1]
+
+
+def test_a_table_without_rows_can_be_opened(tmp_path):
+    assert RowFile(tmp_path / "t.rows", 0, (4,), np.uint8).read([]).shape == (0, 4)

@@ -4,7 +4,7 @@ import torch
 from core.augment.catalog import policy
 from core.augment.pipeline import Augmentation
 from core.data.loading import DecodedImages
-from core.train.sources import ImageSource, OrderedBatches, ShuffledBatches
+from core.train.sources import ImageSource, LookingAhead, OrderedBatches, ShuffledBatches
 
 
 def test_every_row_comes_once_an_epoch_in_another_order_each_time():
@@ -33,6 +33,19 @@ def test_no_batch_holds_a_single_image_if_it_can_be_helped(images, sizes):
 
 def test_validation_comes_in_order_and_as_it_is():
     assert list(OrderedBatches([5, 6, 7], 2)) == [[(5, None), (6, None)], [(7, None)]]
+
+
+def test_the_next_batch_is_prepared_before_the_present_one_is_used():
+    prepared = []
+
+    class Source:
+        prefetch = prepared.append
+
+    seen = []
+    for batch in LookingAhead(OrderedBatches(range(5), 2), Source()):
+        seen.append((batch, list(prepared)))
+    one, two, three = [(0, None), (1, None)], [(2, None), (3, None)], [(4, None)]
+    assert seen == [(one, [two]), (two, [two, three]), (three, [two, three])]
 
 
 def test_an_image_is_the_same_variant_whichever_batch_it_comes_in(coloured, tmp_path):
