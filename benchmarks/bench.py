@@ -1,0 +1,89 @@
+"""What the measurements share: a workspace that goes away, a dataset, a warm queue, and how results are written."""
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from core.data.dataset import Dataset
+from core.data.demo import make_demo
+from core.data.incoming import SplitRule, inspect, keep
+from core.executors.local import LocalExecutor
+from core.runs.journal import Journal
+from core.runs.store import RunStore
+from core.workspace import Workspace
+from tests.browser.server import end_workers
+
+
+@contextmanager
+def bench_workspace() -> Iterator[Workspace]:
+    """A workspace that is deleted at the end, with every process that worked for it ended."""
+    root = Path(tempfile.mkdtemp(prefix="fovea-bench-"))
+    try:
+        yield Workspace(root)
+    finally:
+        end_workers(root)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def demo_dataset(workspace: Workspace, images: int, size: int = 96) -> Dataset:
+    """Drawn blood cells, 4 classes, split 70/15/15."""
+    proposal = make_demo(workspace, "blood-smear", {"images": images, "size": size})
+    return keep(workspace, proposal.id)
+
+
+def folder_dataset(workspace: Workspace, folder: Path, seed: int) -> Dataset:
+    """A folder of class folders, split 70/15/15 by `seed` where the folders give no split."""
+    proposal = inspect(workspace, folder)
+    return keep(workspace, proposal.id, rule=SplitRule(seed=seed))
+
+
+def wait_for_spare(workspace: Workspace) -> None:
+    """Have the queue keep a spare warm and wait until it is ready, as it is for somebody who has looked at a page."""
+    executor = LocalExecutor(workspace)
+    deadline = time.monotonic() + 120
+    executor.advance()
+    while not executor.spare_ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError("no warm spare after two minutes")
+        time.sleep(0.1)
+
+
+def wait_until_finished(store: RunStore, run_id: str, patience: float = 1800) -> None:
+    """Wait for a run's end. Raises RuntimeError with its sentence unless it finished."""
+    deadline = time.monotonic() + patience
+    while not (status := store.status(run_id)).state.is_finished:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{run_id} is not finished after {patience:.0f} s")
+        time.sleep(0.02)
+    if status.state != "finished":
+        raise RuntimeError(f"{status.state}: {status.sentence}\n{store.log_tail(run_id)}")
+
+
+def epoch_times(entries: list[dict]) -> list[float]:
+    """Seconds since 1970 at which each epoch ended."""
+    return [entry["time"] for entry in entries if entry["kind"] == "epoch"]
+
+
+def journal(store: RunStore, run_id: str) -> list[dict]:
+    """Everything a run has told."""
+    return Journal(store.get(run_id).paths.epochs).read()
+
+
+def headline(title: str) -> None:
+    """What is measured, and on what."""
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"\n== {title}\n   {os.cpu_count()} cores, {platform.system()} {platform.machine()}{load}", flush=True)
+
+
+def line(name: str, values: list[float], unit: str, *, goal: str = "") -> float:
+    """Print the median of some measurements with their range, and give the median."""
+    middle = median(values)
+    spread = f" [{min(values):.3g} to {max(values):.3g}, n={len(values)}]" if len(values) > 1 else ""
+    print(f"   {name:<52} {middle:8.3g} {unit}{spread}" + (f"   goal: {goal}" if goal else ""), flush=True)
+    return middle

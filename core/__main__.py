@@ -1,0 +1,471 @@
+"""The headless commands: the same core functions as the pages, for a terminal, a script, or a server without a screen.
+
+    python -m core [--workspace DIR] COMMAND ... [--json]
+
+Exit code 0: done. 2: what was given cannot be used. 1: anything else that stopped the command. In both of these cases
+standard error ends with one line that says what was found and what to do. With --json standard output is exactly one
+JSON value; progress goes to standard error.
+"""
+
+import argparse
+import contextlib
+import csv
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from core.data.dataset import Dataset
+from core.data.demo import DEMOS, make_demo
+from core.data.incoming import Proposal, SplitRule, discard, inspect, keep
+from core.data.library import Library
+from core.data.readers.catalog import READERS
+from core.errors import FoveaError, ImageError, InputError, RecipeError, TrainingError
+from core.executors.base import Executor
+from core.presets import DEFAULT, PRESETS, preset
+from core.runs.journal import Journal
+from core.runs.store import Run, RunStore
+from core.workspace import Workspace, replacing
+
+STOP_PATIENCE = 60  # seconds that `stop` waits for the worker to finish its step and keep its best weights
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its arguments, what it does, and how its answer reads in a terminal."""
+
+    name: str
+    sentence: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Workspace], Any]  # gives plain data, which --json prints as it is
+    show: Callable[[Any], Iterator[str]]
+    fault: Callable[[Any], FoveaError | None] = lambda answer: None  # what to complain of although there is an answer
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    try:
+        arguments = _parser().parse_args(argv)
+        workspace = Workspace(Path(arguments.workspace).absolute()) if arguments.workspace else Workspace.default()
+        with contextlib.redirect_stdout(sys.stderr):  # a library that greets on standard output must not spoil the JSON
+            answer = arguments.command.run(arguments, workspace)
+    except FoveaError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        _tell("Interrupted.")
+        return 130
+    lines = [json.dumps(answer, indent=2)] if arguments.json else arguments.command.show(answer)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    fault = arguments.command.fault(answer)
+    return _complain(fault) if fault else 0
+
+
+def _complain(error: FoveaError) -> int:
+    _tell(str(error))
+    return 2 if isinstance(error, InputError) else 1
+
+
+# ---- data ----------------------------------------------------------------------------------------------------------
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, metavar="PATH", help="a folder, or a zip")
+    parser.add_argument("--name", default="", help="what the dataset is called; default: from the path")
+    parser.add_argument("--layout", default="auto", choices=["auto", *(row.name for row in READERS)])
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split, where the folders give none")
+
+
+def _import(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    told = _Progress("images")
+    proposal = inspect(workspace, arguments.path, layout=arguments.layout, name=arguments.name, report=told)
+    return _kept(workspace, proposal, SplitRule(seed=arguments.seed))
+
+
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help=" or ".join(row.name for row in DEMOS))
+    _add_set(parser, "DIAL=VALUE", "turn a dial, as in images=200; repeatable")
+
+
+def _demo(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    dials = {name: _value(text) for name, text in _pairs(arguments.set).items()}
+    proposal = make_demo(workspace, arguments.name, dials, report=_Progress("images"))
+    return _kept(workspace, proposal, SplitRule())
+
+
+def _kept(workspace: Workspace, proposal: Proposal, rule: SplitRule) -> dict:
+    try:
+        dataset = keep(workspace, proposal.id, rule=rule)
+    except FoveaError:
+        discard(workspace, proposal.id)
+        raise
+    return _dataset_answer(dataset)
+
+
+def _dataset_answer(dataset: Dataset) -> dict:
+    return {
+        "dataset": dataset.id,
+        "name": dataset.name,
+        "task": dataset.task,
+        "classes": list(dataset.classes),
+        "samples": len(dataset.samples),
+        "splits": dataset.split_counts(),
+        "skipped": [{"file": row.file, "reason": row.reason} for row in dataset.skipped],
+        "layout": dataset.layout,
+        "split_rule": dataset.split_rule,
+    }
+
+
+def _show_dataset(answer: dict) -> Iterator[str]:
+    splits = ", ".join(f"{name} {count}" for name, count in answer["splits"].items())
+    yield f"{answer['dataset']}: {answer['samples']} images, {len(answer['classes'])} classes ({splits})"
+    yield f"split: {answer['split_rule']}"
+    for row in answer["skipped"]:
+        yield f"skipped {row['file']}: {row['reason']}"
+
+
+# ---- training ------------------------------------------------------------------------------------------------------
+
+
+def _presets(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
+    return [{"name": row.name, "task": row.task, "model": row.model, "summary": row.summary} for row in PRESETS]
+
+
+def _show_presets(answer: list[dict]) -> Iterator[str]:
+    for row in answer:
+        yield f"{row['name']:<24}{row['model']:<28}{row['summary']}"
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="id of a dataset in the workspace")
+    parser.add_argument("--preset", default=DEFAULT, help=", ".join(row.name for row in PRESETS))
+    _add_set(parser, "FIELD.PATH=VALUE", "set a field of the recipe, as in phases.0.epochs=5; repeatable")
+    parser.add_argument("--seed", type=int, help="the one seed of the run")
+    parser.add_argument("--name", help="what the run is called")
+    _add_detach(parser)
+
+
+def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    from core.models.weights import locate
+    from core.train.check import check
+
+    dataset = Library(workspace).get(arguments.dataset)
+    given = {"seed": arguments.seed, "name": arguments.name}
+    changes = _pairs(arguments.set) | {path: value for path, value in given.items() if value is not None}
+    recipe = preset(arguments.preset).recipe().set({**changes, "dataset": dataset.id})
+    check(recipe, dataset)
+    locate(recipe.model)  # fetches weights that are not here; better to fail now than in a worker
+    run_id = RunStore(workspace).create(recipe, dataset)
+    return _go(workspace, run_id, detach=arguments.detach, resume=False)
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="RUN", help="id of a run, as `runs` lists it")
+
+
+def _resume_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    _add_detach(parser)
+
+
+def _resume(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    return _go(workspace, arguments.id, detach=arguments.detach, resume=True)
+
+
+def _stop(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    from core.executors.local import LocalExecutor
+
+    store = RunStore(workspace)
+    LocalExecutor(workspace).stop(arguments.id)
+    patience = time.monotonic() + STOP_PATIENCE
+    while not store.status(arguments.id).state.is_finished and time.monotonic() < patience:
+        time.sleep(0.1)
+    return _run_answer(store.get(arguments.id))
+
+
+def _runs(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
+    return [
+        {
+            "run": row.id,
+            "name": row.name,
+            "state": row.state,
+            "sentence": row.sentence,
+            "dataset": row.dataset,
+            "epochs": row.epochs_done,
+            "best": row.best,
+            "interval": row.interval,
+            "seconds": row.seconds,
+            "images_per_second": row.images_per_second,
+        }
+        for row in RunStore(workspace).list()
+    ]
+
+
+def _go(workspace: Workspace, run_id: str, *, detach: bool, resume: bool) -> dict:
+    """Start or resume a run, here or in a worker of its own, and give the run as it then stands."""
+    from core.executors.inline import InlineExecutor
+    from core.executors.local import LocalExecutor
+
+    executor = LocalExecutor(workspace) if detach else InlineExecutor(workspace)
+    store = RunStore(workspace)
+    begin = executor.resume if resume else executor.submit
+    if detach:
+        begin(run_id)
+    else:
+        with _following(store.get(run_id)), _interrupt_stops(executor, run_id):
+            begin(run_id)
+    return _run_answer(store.get(run_id))
+
+
+def _run_answer(run: Run) -> dict:
+    status = run.status
+    return {
+        "run": run.id,
+        "state": status.state.value,
+        "sentence": status.sentence or status.state.sentence,
+        "dataset": run.recipe.dataset,
+        "epochs": status.epochs_done,
+        "epochs_planned": status.epochs,
+        "best": status.best,
+        "interval": status.interval,
+        "seconds": status.seconds,
+        "images_per_second": status.images_per_second,
+    }
+
+
+def _failed_run(answer: dict) -> FoveaError | None:
+    failed = answer["state"] == "failed"
+    return TrainingError(f"Run {answer['run']} failed", found=answer["sentence"]) if failed else None
+
+
+def _show_run(answer: dict) -> Iterator[str]:
+    best = ", ".join(f"{name} {value:.3f}" for name, value in answer["best"].items())
+    yield f"{answer['run']}: {answer['state']}, {answer['epochs']} epochs" + (f", best {best}" if best else "")
+
+
+def _show_runs(answer: list[dict]) -> Iterator[str]:
+    if not answer:
+        yield "No runs yet."
+    for row in answer:
+        yield from _show_run(row)
+
+
+@contextlib.contextmanager
+def _following(run: Run) -> Iterator[None]:
+    """Tell each finished epoch on standard error while the block runs, by reading the run's journal as a page does."""
+    journal = Journal(run.paths.epochs)
+    _, start = journal.read_since(0)
+    done = threading.Event()
+
+    def follow() -> None:
+        offset, last = start, False
+        while not last:
+            last = done.wait(0.5)
+            entries, offset = journal.read_since(offset)
+            for entry in entries:
+                if entry.get("kind") == "epoch":
+                    loss, accuracy = entry["validation"]["loss"], entry["validation"]["accuracy"]
+                    _tell(f"epoch {entry['epoch']}: validation loss {loss:.4f}, accuracy {accuracy:.3f}")
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _interrupt_stops(executor: Executor, run_id: str) -> Iterator[None]:
+    """Let the first Ctrl-C stop the run and keep its best weights; a second one interrupts as usual."""
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, usual)
+        _tell("Stopping after this step; the best weights are kept")
+        executor.stop(run_id)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+# ---- evaluation and prediction -------------------------------------------------------------------------------------
+
+
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument(
+        "--split",
+        default="validation",
+        choices=["validation", "test"],
+        help="test is sealed: opening it is written down in the run",
+    )
+
+
+def _evaluate(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    from core.evaluate.evaluation import evaluate_run
+
+    RunStore(workspace).get(arguments.id)
+    return evaluate_run(str(workspace.root), arguments.id, arguments.split, opened_by="command line").to_json()
+
+
+def _show_evaluation(answer: dict) -> Iterator[str]:
+    low, high = answer["interval"]
+    yield f"accuracy {answer['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {answer['n']} {answer['split']} images"
+    yield f"macro F1 {_number(answer['macro_f1'])}"
+    yield f"{'class':<24}{'precision':>10}{'recall':>10}{'F1':>10}{'images':>10}"
+    for row in answer["per_class"]:
+        figures = "".join(f"{_number(row[name]):>10}" for name in ("precision", "recall", "f1"))
+        yield f"{row['label']:<24}{figures}{row['support']:>10}"
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write the answers there, as predictions.csv")
+
+
+def _predict(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
+    from core.predict.predictor import predict
+
+    run = RunStore(workspace).get(arguments.id)
+    pictures = [(str(path), _bytes(path)) for path in arguments.images]
+    answers = [
+        {"image": row.name, "label": row.label, "probabilities": row.probabilities, "error": row.error}
+        for row in predict(str(run.paths.folder), pictures)
+    ]
+    if arguments.out:
+        _write_predictions(arguments.out, answers)
+    return answers
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read", found=(error.strerror or "an error").lower()) from None
+
+
+def _write_predictions(folder: Path, answers: list[dict]) -> None:
+    classes = next((list(row["probabilities"]) for row in answers if row["probabilities"]), [])
+    with replacing(folder / "predictions.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "label", *(f"p:{name}" for name in classes), "error"])
+        for row in answers:
+            table.writerow([row["image"], row["label"], *(row["probabilities"].get(c) for c in classes), row["error"]])
+
+
+def _unreadable(answer: list[dict]) -> FoveaError | None:
+    bad = [row for row in answer if row["error"]]
+    others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    return ImageError(f"{bad[0]['image']}{others}", found=bad[0]["error"]) if bad else None
+
+
+def _show_predictions(answer: list[dict]) -> Iterator[str]:
+    for row in answer:
+        if row["label"] is not None:
+            yield f"{row['image']}: {row['label']} ({row['probabilities'][row['label']]:.1%})"
+
+
+# ---- the table, and what the commands share ------------------------------------------------------------------------
+
+
+def _no_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command takes none of its own."""
+
+
+COMMANDS = (
+    Command("import", "bring in a folder or a zip of images", _import_arguments, _import, _show_dataset),
+    Command("demo", "draw a teaching dataset", _demo_arguments, _demo, _show_dataset),
+    Command("presets", "list the starting points for a recipe", _no_arguments, _presets, _show_presets),
+    Command("train", "train on a dataset", _train_arguments, _train, _show_run, _failed_run),
+    Command("resume", "go on with a run that stopped or failed", _resume_arguments, _resume, _show_run, _failed_run),
+    Command("stop", "stop a run and keep its best weights", _run_arguments, _stop, _show_run),
+    Command("runs", "list the runs", _no_arguments, _runs, _show_runs),
+    Command("evaluate", "report on a split", _evaluate_arguments, _evaluate, _show_evaluation),
+    Command("predict", "name pictures", _predict_arguments, _predict, _show_predictions, _unreadable),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, as every other bad input is answered."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, do=f"`{self.prog} --help` says what it takes")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m core", description="Fovea without its pages.")
+    _add_common(parser, None, False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for command in COMMANDS:
+        inner = commands.add_parser(command.name, help=command.sentence, description=command.sentence)
+        command.arguments(inner)
+        _add_common(inner, argparse.SUPPRESS, argparse.SUPPRESS)  # given behind the command they count as well
+        inner.set_defaults(command=command)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, workspace: Any, as_json: Any) -> None:
+    parser.add_argument("--workspace", default=workspace, metavar="DIR", help="default: FOVEA_WORKSPACE, or workspace")
+    parser.add_argument("--json", action="store_true", default=as_json, help="answer with one JSON value")
+
+
+def _add_set(parser: argparse.ArgumentParser, metavar: str, sentence: str) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar=metavar, help=sentence)
+
+
+def _add_detach(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--detach", action="store_true", help="answer at once; a worker of its own does the rest")
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    """{"a": "1"} from ["a=1"]. Raises RecipeError for a text without its equals sign."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise RecipeError("--set", found=repr(text), expected="name=value")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+class _Progress:
+    """Says on standard error how far a long job is, at most every two seconds."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._told >= 2:
+            self._told = time.monotonic()
+            _tell(f"{done} of {total} {self._unit}")
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""The headless commands: exact keys, exit codes, one JSON value on standard output, one line on standard error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.__main__ import main
+from core.runs.store import RunStore
+
+SETTINGS = ("image_size=32", "phases.0.epochs=2", "batch_size=8", "augment.policy=none")
+SMALL = [word for setting in SETTINGS for word in ("--set", setting)]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def command(workspace, capsys):
+    """Run one command in the test's workspace; gives (exit code, standard output, standard error)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(["--workspace", str(workspace.root), *words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def answer(command):
+    """The JSON answer of a command that must succeed."""
+
+    def run(*words: str):
+        code, out, err = command(*words, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return run
+
+
+@pytest.fixture
+def class_folders(tmp_path) -> Path:
+    """Two classes of 10 pictures each, one text named .jpg, and names that try things."""
+    folder = tmp_path / "my pictures"
+    generator = np.random.default_rng(0)
+    for label, shade in (("dark <b>", 40), ("light 'n' \"bright\"", 200)):
+        (folder / label).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.clip(generator.normal(shade, 20, (24, 32, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"nr {number}.png")
+    (folder / "dark <b>" / "notes.jpg").write_text("no picture")
+    return folder
+
+
+def _assert_refused(outcome: tuple[int, str, str], *words: str) -> None:
+    code, out, err = outcome
+    assert code == 2
+    assert out == ""
+    lines = err.strip().splitlines()
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+
+
+def test_import_answers_with_the_dataset_and_every_skipped_file(answer, class_folders):
+    imported = answer("import", str(class_folders), "--name", "Shades")
+    assert imported["name"] == "Shades"
+    assert imported["task"] == "classification"
+    assert sorted(imported["classes"]) == ["dark <b>", "light 'n' \"bright\""]
+    assert imported["samples"] == 20
+    assert sum(imported["splits"].values()) == 20
+    assert set(imported["splits"]) == {"train", "validation", "test"}
+    assert [Path(row["file"]).name for row in imported["skipped"]] == ["notes.jpg"]
+    assert imported["skipped"][0]["reason"]
+
+
+def test_import_takes_a_layout_and_refuses_one_it_does_not_know(answer, command, class_folders):
+    assert answer("import", str(class_folders), "--layout", "image-folder")["layout"] == "image-folder"
+    _assert_refused(command("import", str(class_folders), "--layout", "origami"), "origami", "image-folder")
+
+
+def test_demo_answers_like_import_and_its_dials_turn(answer):
+    drawn = answer("demo", "blood-smear", "--set", "images=24", "--set", "classes=2", "--set", "size=32")
+    assert len(drawn["classes"]) == 2
+    assert drawn["samples"] == 24
+    assert drawn["skipped"] == []
+
+
+def test_presets_are_listed_with_the_keys_of_the_design(answer):
+    rows = answer("presets")
+    assert [row["name"] for row in rows][:1] == ["frozen-head"]
+    assert all(set(row) == {"name", "task", "model", "summary"} for row in rows)
+
+
+@pytest.mark.slow
+def test_the_whole_way_from_training_to_a_prediction(answer, command, tiny_dataset, tmp_path):
+    run = answer("train", tiny_dataset.id, *SMALL, "--seed", "7")
+    assert run["state"] == "finished"
+    assert run["epochs"] == 2
+    assert 0 <= run["best"]["accuracy"] <= 1
+    assert run["seconds"] > 0
+    assert run["images_per_second"] > 0
+    assert [row["run"] for row in answer("runs")] == [run["run"]]
+
+    report = answer("evaluate", run["run"])
+    low, high = report["interval"]
+    assert low <= report["accuracy"] <= high
+    assert report["accuracy"] == pytest.approx(run["best"]["accuracy"])
+    images = tiny_dataset.split_counts()["validation"]
+    assert sum(map(sum, report["confusion"])) == images
+    assert [row["label"] for row in report["per_class"]] == list(tiny_dataset.classes)
+    assert all({"label", "precision", "recall", "f1", "support"} <= set(row) for row in report["per_class"])
+    assert sum(row["support"] for row in report["per_class"]) == images
+
+    sample = tiny_dataset.of("validation")[0]
+    picture = str(tiny_dataset.path(sample))
+    [named] = answer("predict", run["run"], picture, "--out", str(tmp_path / "out"))
+    assert named["image"] == picture
+    assert named["label"] == max(named["probabilities"], key=named["probabilities"].get)
+    assert list(named["probabilities"]) == list(tiny_dataset.classes)
+    assert sum(named["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    header, row = (tmp_path / "out" / "predictions.csv").read_text().splitlines()
+    assert header.startswith("image,label,p:")
+    assert named["label"] in row
+
+    code, _, err = command("predict", run["run"], picture, str(tmp_path / "missing.png"))
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    _assert_refused(command("resume", run["run"]), run["run"])
+
+
+@pytest.mark.slow
+def test_opening_the_test_split_is_logged_with_who_opened_it(answer, tiny_dataset, workspace):
+    run = answer("train", tiny_dataset.id, *SMALL)["run"]
+    answer("evaluate", run)
+    paths = RunStore(workspace).get(run).paths
+    assert not paths.seal.exists(), "the validation report does not touch the seal"
+    report = answer("evaluate", run, "--split", "test")
+    assert report["split"] == "test"
+    assert "command line" in paths.seal.read_text()
+
+
+@pytest.mark.slow
+def test_a_bad_picture_gets_one_sentence_and_the_others_are_answered(answer, command, tiny_dataset, tmp_path):
+    run = answer("train", tiny_dataset.id, *SMALL)["run"]
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    good = str(tiny_dataset.path(tiny_dataset.of("test")[0]))
+    code, out, err = command("predict", run, good, str(bad), "--json")
+    assert code == 2
+    assert "bad.jpg" in err
+    first, second = json.loads(out)
+    assert first["label"] in tiny_dataset.classes
+    assert second["label"] is None
+
+
+@pytest.mark.slow
+def test_training_in_the_foreground_tells_each_epoch_on_standard_error(command, tiny_dataset):
+    code, out, err = command("train", tiny_dataset.id, *SMALL, "--json")
+    assert code == 0
+    json.loads(out)
+    told = [line for line in err.splitlines() if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in told] == ["epoch 1", "epoch 2"]
+
+
+@pytest.mark.slow
+def test_a_detached_run_answers_at_once_and_can_be_stopped_and_resumed(answer, tiny_dataset):
+    run = answer("train", tiny_dataset.id, *SMALL, "--set", "phases.0.epochs=1000", "--detach")
+    assert run["state"] in ("queued", "starting", "running")
+    stopped = answer("stop", run["run"])
+    assert stopped["state"] == "stopped"
+    resumed = answer("resume", run["run"], "--detach")
+    assert resumed["state"] in ("queued", "starting", "running")
+    assert answer("stop", run["run"])["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], ["COMMAND"]),
+        (["dance"], ["dance", "import"]),
+        (["train"], ["DATASET"]),
+        (["train", "nothing-123456"], ["nothing-123456"]),
+        (["train", "../../etc"], ["../../etc"]),
+        (["import", "/nowhere/at all"], ["/nowhere/at all"]),
+        (["demo", "unicorns"], ["unicorns", "blood-smear", "digits"]),
+        (["demo", "blood-smear", "--set", "colour=3"], ["colour", "classes"]),
+        (["demo", "blood-smear", "--set", "classes=900"], ["classes", "900"]),
+        (["demo", "blood-smear", "--set", "classes"], ["name=value"]),
+        (["resume", "nothing-123456"], ["nothing-123456"]),
+        (["stop", "nothing-123456"], ["nothing-123456"]),
+        (["evaluate", "nothing-123456"], ["nothing-123456"]),
+        (["evaluate", "nothing-123456", "--split", "train"], ["validation", "test"]),
+        (["predict", "nothing-123456", "a.png"], ["nothing-123456"]),
+        (["predict", "../runs", "a.png"], ["../runs"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(command, words, said):
+    _assert_refused(command(*words, "--json"), *said)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("phases.0.epochs=0", "phases.0.epochs"),
+        ("phases.0.trainable=tail", "last 40%"),
+        ("augment.policy=extreme", "moderate"),
+        ("optimizer.name=magic", "adamw"),
+        ("modle.backbone=resnet18", "modle"),
+        ("model.weights=/nowhere.safetensors", "/nowhere.safetensors"),
+        ("model.backbone=not_a_model", "not_a_model"),
+        ("batch_size=4000", "batch_size"),
+        ("image_size=4", "image_size"),
+    ],
+)
+def test_a_recipe_that_cannot_train_is_refused_before_a_run_is_made(command, tiny_dataset, workspace, setting, said):
+    _assert_refused(command("train", tiny_dataset.id, "--set", setting), said)
+    assert RunStore(workspace).list() == []
+
+
+def test_an_unknown_preset_lists_the_presets(command, tiny_dataset):
+    _assert_refused(command("train", tiny_dataset.id, "--preset", "magic"), "frozen-head")
+
+
+def test_the_workspace_may_stand_behind_the_command_and_else_comes_from_the_environment(tmp_path, capsys, monkeypatch):
+    assert main(["runs", "--workspace", str(tmp_path / "a"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    monkeypatch.setenv("FOVEA_WORKSPACE", str(tmp_path / "b"))
+    assert main(["--json", "runs"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.slow
+def test_python_m_core_answers_in_a_process_of_its_own(workspace, tmp_path):
+    environment = {**os.environ, "FOVEA_WORKSPACE": str(workspace.root), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "core"]
+    done = subprocess.run([*words, "presets", "--json"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0]["name"] == "frozen-head"
+    done = subprocess.run([*words, "train", "x"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
