@@ -1,0 +1,40 @@
+from core.models.catalog import backbone
+from core.recipe import Recipe
+from core.train.estimate import START_SECONDS, Rate, estimate
+
+SPLITS = {"train": 100, "validation": 20, "test": 20}
+LITE0 = backbone("tf_efficientnet_lite0")
+
+
+def test_parameters_are_the_backbones_and_a_head_for_the_classes():
+    found = estimate(Recipe(), classes=6, splits=SPLITS, cores=2)
+    assert found.trainable == 1280 * 6 + 6
+    assert found.parameters == LITE0.parameters + found.trainable
+
+
+def test_a_frozen_backbone_costs_one_pass_per_view_and_not_per_epoch():
+    few = estimate(Recipe().set({"phases.0.epochs": 5}), 6, SPLITS, 2)
+    many = estimate(Recipe().set({"phases.0.epochs": 500}), 6, SPLITS, 2)
+    one_view = estimate(Recipe().set({"augment.policy": "none"}), 6, SPLITS, 2)
+    assert few.seconds == many.seconds
+    assert (few.seconds - START_SECONDS) / (one_view.seconds - START_SECONDS) == (2 * 100 + 20) / (100 + 20)
+
+
+def test_half_the_side_is_a_quarter_of_the_time():
+    whole, half = (estimate(Recipe().set({"image_size": size}), 6, SPLITS, 2).seconds for size in (224, 112))
+    assert (half - START_SECONDS) * 4 == whole - START_SECONDS
+
+
+def test_a_rate_seen_here_is_believed_before_the_rule_of_thumb():
+    recipe = Recipe().set({"phases.0.trainable": "everything", "phases.0.epochs": 10})
+    rates = [Rate("resnet18", 224, "everything", 9.0), Rate("tf_efficientnet_lite0", 224, "everything", 50.0)]
+    guessed, measured = estimate(recipe, 6, SPLITS, 2), estimate(recipe, 6, SPLITS, 2, rates)
+    assert not guessed.measured
+    assert measured.measured
+    assert 10 * 100 / 50 < measured.seconds - START_SECONDS < 10 * 100 / 50 + 10 * 20 / 50
+
+
+def test_a_backbone_outside_the_catalog_is_not_guessed():
+    found = estimate(Recipe().set({"model.backbone": "test_resnet"}), 6, SPLITS, 2)
+    assert found.seconds is None
+    assert found.parameters is None

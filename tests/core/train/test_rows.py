@@ -1,0 +1,91 @@
+"""Every row of the training registries builds and does what its name says."""
+
+import pytest
+import torch
+from torch import nn
+
+from core.errors import RecipeError
+from core.recipe import LossChoice, OptimizerChoice, ScheduleChoice
+from core.train.losses import LOSSES, build_loss
+from core.train.optimizers import OPTIMIZERS, build_optimizer, optimizer_row
+from core.train.schedules import SCHEDULES, build_schedule, schedule_row
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS, ids=lambda row: row.name)
+def test_every_optimizer_lowers_a_simple_loss(row):
+    torch.manual_seed(0)
+    model, target = nn.Linear(3, 1), torch.ones(8, 1)
+    inputs = torch.randn(8, 3)
+    optimizer = build_optimizer(model, OptimizerChoice(name=row.name), 0.01)
+    losses = []
+    for _ in range(40):
+        loss = (model(inputs) - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] * 0.9
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS, ids=lambda row: row.name)
+def test_weight_decay_spares_biases_and_norms(row):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    optimizer = build_optimizer(model, OptimizerChoice(name=row.name, weight_decay=0.1), 0.01)
+    decayed = [p for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]]
+    assert [p.shape for p in decayed] == [model[0].weight.shape]
+
+
+def test_only_what_may_change_is_given_to_the_optimizer():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)).requires_grad_(False)
+    model[1].requires_grad_(True)
+    optimizer = build_optimizer(model, OptimizerChoice(), 0.01)
+    assert sum(p.numel() for group in optimizer.param_groups for p in group["params"]) == 3 * 2 + 2
+
+
+def rates(name: str, warmup: float, steps: int = 20) -> list[float]:
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+    schedule = build_schedule(optimizer, ScheduleChoice(name=name, warmup=warmup), steps)
+    seen = []
+    for _ in range(steps):
+        seen.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    return seen
+
+
+@pytest.mark.parametrize("row", SCHEDULES, ids=lambda row: row.name)
+def test_every_schedule_rises_from_a_tenth_to_the_peak(row):
+    seen = rates(row.name, warmup=0.25)
+    assert seen[0] == pytest.approx(0.1)
+    assert seen[5] == max(seen) == pytest.approx(1.0)
+    assert seen[:6] == sorted(seen[:6])
+
+
+def test_cosine_falls_to_nothing_and_constant_stays():
+    assert rates("cosine", 0.0)[10] == pytest.approx(0.5)
+    assert rates("cosine", 0.0)[-1] < 0.01
+    assert rates("constant", 0.0) == [1.0] * 20
+
+
+@pytest.mark.parametrize("row", LOSSES, ids=lambda row: row.name)
+def test_every_loss_gives_one_number_per_image_and_prefers_the_truth(row):
+    loss = build_loss(LossChoice(name=row.name))
+    logits = torch.tensor([[4.0, 0.0], [0.0, 4.0]])
+    values = loss(logits, torch.tensor([0, 0]))
+    assert values.shape == (2,)
+    assert values[0] < values[1]
+
+
+def test_cross_entropy_of_a_coin_toss_is_the_logarithm_of_two_and_smoothing_never_reaches_zero():
+    assert build_loss(LossChoice())(torch.zeros(1, 2), torch.tensor([1])).item() == pytest.approx(0.6931, abs=1e-4)
+    sure = torch.tensor([[30.0, -30.0]])
+    assert build_loss(LossChoice(label_smoothing=0.2))(sure, torch.tensor([0])).item() > 1
+
+
+@pytest.mark.parametrize(
+    ("look_up", "field"),
+    [(optimizer_row, "optimizer"), (schedule_row, "schedule"), (lambda n: build_loss(LossChoice(name=n)), "loss")],
+)
+def test_an_unknown_name_is_refused_with_those_there_are(look_up, field):
+    with pytest.raises(RecipeError, match=f"{field}.name: found 'magic', expected one of "):
+        look_up("magic")
