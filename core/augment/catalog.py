@@ -1,7 +1,7 @@
 """The augmentations: transforms as rows with knobs, and policies as lists of them. Torch is imported only to build one.
 
-Every transform keeps the size of the image. Those that move pixels are given as coordinate maps and done together in one
-resampling (see `core.augment.warp`); places that fall outside the image show its mirror image, never black corners.
+Every transform keeps the size of the image. Those that move pixels are given as coordinate maps and done together in
+one resampling (see `core.augment.warp`); places that fall outside the image show its mirror image, never black corners.
 """
 
 from collections.abc import Callable
@@ -362,8 +362,8 @@ def policy(name: str) -> Policy:
 def resolve(choice: AugmentChoice) -> tuple[TransformChoice, ...]:
     """The rows a choice stands for, each with a checked value for every knob, so that they say all there is to say.
 
-    Its own rows where it has some, else those of its policy. Raises RecipeError for an unknown policy, transform or knob
-    and for a value out of bounds.
+    Its own rows where it has some, else those of its policy. Raises RecipeError for an unknown policy, transform or
+    knob and for a value out of bounds.
     """
     rows = policy(choice.policy).rows if choice.rows is None else choice.rows
     return tuple(_checked(row, f"augment.rows.{number}") for number, row in enumerate(rows))

@@ -18,9 +18,10 @@ from core.seeding import derive
 class Augmentation:
     """The rows of a policy, ready to draw.
 
-    Each row draws from a generator of its own, seeded by the image's seed and the row's name. So the same seed gives the
-    same variant whatever else is in the batch and whatever was drawn before, and taking one row out of a policy leaves
-    the draws of the others as they were. Rows that move pixels and follow one another are joined into one resampling.
+    Each row draws from a generator of its own, seeded by the image's seed and the row's name. So the same seed gives
+    the same variant whatever else is in the batch and whatever was drawn before, and taking one row out of a policy
+    leaves the draws of the others as they were. Rows that move pixels and follow one another are joined into one
+    resampling.
     """
 
     def __init__(self, rows: Sequence[TransformChoice]) -> None:
@@ -56,7 +57,7 @@ class Augmentation:
 
 
 def sample_seed(seed: int, sample_id: str, draw: int) -> int:
-    """The seed of one image's variant at one draw (from 0) of a run with this seed; training and preview both use it."""
+    """The seed of one image's variant at one draw (from 0) of a run with this seed, in training and in previews."""
     return derive(seed, "augment", sample_id, draw)
 
 

@@ -1,9 +1,9 @@
 """Transforms that move pixels, as coordinate maps that can be joined and then resampled once.
 
 A map is a matrix (3, 3) that takes a place of the result to the place of the source that is shown there. Places are
-(x, y, 1) with x and y from -1 to 1 across the square image. One map after another is one matrix product, so however many
-are drawn, an image is resampled once and blurs once. What lies outside the image is its mirror image: no black corners
-that give the transform away, neither to the eye nor to the network.
+(x, y, 1) with x and y from -1 to 1 across the square image. One map after another is one matrix product, so however
+many are drawn, an image is resampled once and blurs once. What lies outside the image is its mirror image: no black
+corners that give the transform away, neither to the eye nor to the network.
 """
 
 import math
@@ -101,7 +101,7 @@ class Shear(Warp):
 
 
 class Crop(Warp):
-    """A part of at least `area` of the image, up to `stretch` times as wide as high or as high as wide, made full size."""
+    """A part of at least `area` of the image, with sides that differ by up to `stretch` times, made full size."""
 
     def __init__(self, area: float, stretch: float) -> None:
         super().__init__()

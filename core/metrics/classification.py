@@ -1,7 +1,8 @@
-"""From counts to the metrics of a classifier: accuracy, and precision, recall and F1 of every class, each with its interval.
+"""From counts to the metrics of a classifier: accuracy, precision, recall and F1, each with its interval.
 
-Everything starts from one confusion matrix (K, K) of counts, rows = truth, columns = prediction. A metric that the counts
-do not define (precision of a class that was never predicted, recall of a class without a sample) is None, never zero.
+Everything starts from one confusion matrix (K, K) of counts, rows = truth, columns = prediction. A metric that the
+counts do not define (precision of a class that was never predicted, recall of a class without a sample) is None, never
+zero.
 """
 
 import math
@@ -99,7 +100,7 @@ def scores(counts: np.ndarray, *, draws: int = 2000, seed: int = 0) -> Scores:
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:
-    """Macro F1 of confusion matrices (..., K, K), one number for each; NaN where no class has a sample or a prediction."""
+    """Macro F1 of confusion matrices (..., K, K), one number each; NaN where no class has a sample or a prediction."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     concerned = counts.sum(axis=-1) + counts.sum(axis=-2)  # 2 TP + FP + FN
     defined = concerned > 0

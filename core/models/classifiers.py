@@ -1,4 +1,4 @@
-"""An image classifier: a timm backbone that turns an image into features, and a head that turns features into classes."""
+"""An image classifier: a timm backbone turns an image into features, and a head turns features into classes."""
 
 import pickle
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ CHUNK = 16  # images a pass on the CPU; see `in_chunks`
 class Classifier(nn.Module):
     """`head(features(normalise(images)))`: logits (N, K) of images.
 
-    The pixel mean and standard deviation of the backbone's training are buffers: they travel with the weights, so a saved
-    model can never be fed pictures scaled in another way.
+    The pixel mean and standard deviation of the backbone's training are buffers: they travel with the weights, so a
+    saved model can never be fed pictures scaled in another way.
     """
 
     mean: torch.Tensor
@@ -53,8 +53,10 @@ class Classifier(nn.Module):
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities (N, K) float32 on the CPU of images (N, 3, S, S) uint8 from anywhere.
 
-        The model must be in evaluation mode; it computes in its own precision, on its own device.
+        Raises ValueError in training mode, where dropout and batch statistics would make them a matter of chance.
         """
+        if self.training:
+            raise ValueError("probabilities are asked of a model in training mode; call eval() first")
         logits = self(self.normalise(images.to(self.mean.device)))
         return torch.softmax(logits.float(), dim=1).cpu()
 
@@ -62,8 +64,8 @@ class Classifier(nn.Module):
 def build_classifier(choice: ModelChoice, classes: int, *, pretrained: bool = True) -> Classifier:
     """A classifier for `classes` classes with the chosen backbone and its weights, in training mode, channels last.
 
-    With `pretrained=False` the weights are left random whatever the choice says: for a model about to be loaded. The head,
-    and whatever else starts at random, is drawn from torch's global generator; seed it first.
+    With `pretrained=False` the weights are left random whatever the choice says: for a model about to be loaded. The
+    head, and whatever else starts at random, is drawn from torch's global generator; seed it first.
 
     Raises RecipeError for a backbone timm does not know, WeightsError when the weights are not to be had or do not fit.
     """
@@ -88,8 +90,8 @@ def in_chunks(
 ) -> torch.Tensor:
     """`function` of images (N, ...) in passes of exactly `size` images, the last one filled up; its rows (N, ...).
 
-    Kernels add up in another order for another batch size, so the last bits of a result depend on it. With passes of one
-    size the same image gives the same bits whatever the company it comes in. N may not be 0.
+    Kernels add up in another order for another batch size, so the last bits of a result depend on it. With passes of
+    one size the same image gives the same bits whatever the company it comes in. N may not be 0.
     """
     parts = []
     for start in range(0, len(images), size):
@@ -101,7 +103,7 @@ def in_chunks(
 
 
 def load_weights(backbone: nn.Module, path: Path, name: str) -> None:
-    """Fill a backbone from a weight file of the same architecture: timm's own, one of Fovea's models, or lite0's package.
+    """Fill a backbone from a weight file of its architecture: timm's own, one of Fovea's models, or lite0's package.
 
     Safetensors, or PyTorch files that hold nothing but tensors: nothing in a file is ever executed. A classifier at the
     end of the file is left out. Raises WeightsError when the file is damaged or its tensors are not those of `name`.
@@ -170,7 +172,7 @@ def _by_name(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) ->
 
 
 def _by_order(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
-    """The wanted tensors from a file that has the same ones in the same order under other names, as lite0's package does.
+    """The wanted tensors from a file that has the same ones in the same order under other names, as lite0's package.
 
     None unless every tensor has the shape and the kind (weight, bias, running_mean ...) of the one in its place, and
     nothing is left over but the weight and bias of a classifier.

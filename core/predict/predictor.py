@@ -1,0 +1,93 @@
+"""Name pictures with a trained model, one at a time and at once: models that were used lately stay in memory.
+
+Torch is imported by the functions that need it, not by this file: pages receive answers and must stay without it.
+"""
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from core.data.loading import fit_image, read_image
+from core.errors import ImageError, RunError
+from core.predict.answer import Answer
+from core.runs.run import RunPaths
+
+if TYPE_CHECKING:
+    from core.train.checkpoint import Trained
+
+_MODELS_KEPT = 3
+
+
+def predict(run_folder: str, images: Sequence[tuple[str, bytes]]) -> list[Answer]:
+    """The answers of a run's best model to pictures given as (name, file content), in their order.
+
+    A picture that cannot be read gets an answer with an error; the others are answered all the same. The pictures go
+    the same way as those of an evaluation; each goes alone, since a person waits for it, which may move a probability
+    in its sixth digit. Raises RunError when the run has no saved model, WeightsError when the model is damaged.
+    """
+    trained = _trained(Path(run_folder))
+    return [_answer(trained, name, content) for name, content in images]
+
+
+def warm(run_folder: str) -> None:
+    """Load a run's best model and let it answer once, so that the first picture does not wait for either."""
+    import torch
+
+    trained = _trained(Path(run_folder))
+    size = trained.recipe.image_size
+    trained.model.probabilities(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+
+
+def _answer(trained: "Trained", name: str, content: bytes) -> Answer:
+    import torch
+
+    began = time.perf_counter()
+    try:
+        image = read_image(content, name=name)
+    except ImageError as error:
+        return Answer(name, error=str(error), milliseconds=_since(began))
+    pixels = fit_image(image, trained.recipe.image_size, trained.recipe.fit)
+    probabilities = trained.model.probabilities(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
+    milliseconds = _since(began)
+    return Answer(
+        name,
+        label=trained.classes[int(probabilities.argmax())],
+        probabilities=dict(zip(trained.classes, probabilities.tolist(), strict=True)),
+        thumbnail=_jpeg(pixels),
+        milliseconds=milliseconds,
+    )
+
+
+def _since(began: float) -> float:
+    return 1000 * (time.perf_counter() - began)
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def _trained(folder: Path) -> "Trained":
+    """The best model of a run as it stands on disk now: a run that went on training has a newer file."""
+    best = RunPaths(folder).best
+    try:
+        written = best.stat()
+    except FileNotFoundError:
+        raise RunError(
+            "This run has no saved model", found=f"no {best.name}", do="Let it train for one epoch, then try again"
+        ) from None
+    return _loaded(best, written.st_mtime_ns, written.st_size)
+
+
+@lru_cache(maxsize=_MODELS_KEPT)
+def _loaded(best: Path, _written: int, _size: int) -> "Trained":
+    from core.train.checkpoint import load_trained
+
+    return load_trained(best)
