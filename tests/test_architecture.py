@@ -21,7 +21,7 @@ LINES = (
     ("core.figures",),
     ("core.executors", "core.integrity", "core.compare", "core.predict"),
     ("core.evaluate",),
-    ("core.train", "core.runs", "core.presets"),
+    ("core.train", "core.runs", "core.presets", "core.augment.preview"),  # a preview shows images of a dataset
     ("core.data", "core.augment", "core.models", "core.metrics"),
     ("core.recipe", "core.workspace"),
     ("core.knobs", "core.seeding"),
