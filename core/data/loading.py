@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -24,7 +25,7 @@ from core.data.rows import RowFile
 from core.errors import ImageError
 from core.seeding import fingerprint
 
-MAX_PIXELS = 80_000_000  # about 240 MB as RGB; below the size at which Pillow itself begins to warn
+MAX_PIXELS = 80_000_000  # 320 MB while decoded; below the size at which Pillow itself begins to warn
 LARGE_PIXELS = 16_000_000  # of pictures above this size only one is decoded at a time, so that memory stays bounded
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")  # none that starts a program
 PAD_GREY = 127
@@ -104,13 +105,14 @@ def _read(file: BinaryIO, enough: int) -> Picture:
         if width * height > MAX_PIXELS:
             raise _Unreadable(_too_large(width * height, f"{width:,} x {height:,} pixels, "))
         kind = "JPEG" if opened.format == "MPO" else opened.format or ""
+        shrink = max(1.0, max(width, height) / enough) if enough else 1.0
         try:
-            shrink = max(1.0, max(width, height) / enough) if enough else 1.0
-            reduced = shrink > 1 and opened.draft(None, (max(1, int(width / shrink)), max(1, int(height / shrink))))
-            opened.load()
-            turn = _turn(opened)  # asked for after loading: some of Pillow's readers have turned the picture by then
-            image = _rgb(opened)
-            image = image.transpose(_TURNS[turn]) if turn in _TURNS else image
+            with _one_large_picture if width * height > LARGE_PIXELS else nullcontext():
+                reduced = shrink > 1 and opened.draft(None, (max(1, int(width / shrink)), max(1, int(height / shrink))))
+                opened.load()
+                turn = _turn(opened)  # asked for after loading: some of Pillow's readers turn the picture by themselves
+                image = _rgb(opened)
+                image = image.transpose(_TURNS[turn]) if turn in _TURNS else image
         except MemoryError as error:
             raise _Unreadable(f"{width:,} x {height:,} pixels, for which there is not enough memory") from error
         except Exception as error:  # as above: a damaged file, whatever the decoder called it
@@ -164,7 +166,9 @@ def _rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+        white = Image.new("RGB", layer.size, "white")
+        white.paste(layer, mask=layer.getchannel("A"))
+        return white
     return image.convert("RGB")
 
 

@@ -1,0 +1,381 @@
+"""Imports that nobody has kept yet: look at what was found first, then keep it as a dataset or throw it away.
+
+`inspect` copies every readable image into incoming/<id>/ and says what it found. `keep` deals the splits and moves the
+folder, in one step, to datasets/<id>/: a dataset is there as a whole or not at all.
+"""
+
+import hashlib
+import itertools
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from core.data.archive import unpack
+from core.data.dataset import (
+    SKIPPED,
+    THUMBNAIL_SIDE,
+    Dataset,
+    Sample,
+    Skipped,
+    count_by_class,
+    fingerprint_of,
+    read_table,
+    save_dataset,
+    thumbnail_file,
+    write_table,
+)
+from core.data.library import plain_name
+from core.data.loading import read_picture
+from core.data.readers.catalog import AUTO, reader, recognise
+from core.data.readers.reader import Found, FoundImage
+from core.data.split import SplitRule, complete_given, stratified
+from core.data.tree import Tree, walk
+from core.errors import DatasetError, ImageError, storage_errors
+from core.workspace import Workspace, new_id, read_json, safe_id, write_json
+
+__all__ = ["Proposal", "SplitRule", "discard", "inspect", "keep", "load_proposal"]
+
+Report = Callable[[int, int], None]  # images done, images in all
+
+MAX_FILE = 256 * 1024 * 1024  # bytes; a file is read whole, by a few threads at once
+STALE = 24 * 3600  # seconds after which an import that nobody kept is thrown away
+PROPOSAL, FOUND = "proposal.json", "found.csv"
+
+_SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}  # other formats are called what they are
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What an import would become. The images are copied and readable; nothing is decided yet."""
+
+    id: str
+    folder: Path
+    name: str
+    layout: str
+    why: str  # what was recognised, as a sentence
+    source: str
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...]  # their split is "" where the layout gives none
+    skipped: tuple[Skipped, ...]
+    bytes: int
+    notes: tuple[str, ...] = ()  # what a person should know before keeping it, as sentences
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether the layout gives the splits, so that a rule at most completes them."""
+        return any(sample.split for sample in self.samples)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images per class within each split that was given; under "" where none was."""
+        return count_by_class(self.samples, self.classes)
+
+    def thumbnail(self, sample: Sample) -> Path:
+        """A JPEG of the sample, upright, with a long side of at most 160 pixels."""
+        return self.folder / thumbnail_file(sample.digest)
+
+
+def inspect(
+    workspace: Workspace, source: Path, *, layout: str = AUTO, name: str = "", report: Report | None = None
+) -> Proposal:
+    """Read a folder or a zip of images and say what was found. Nothing but incoming/<id>/ is written.
+
+    Every image is decoded once, so that a truncated one is found now. Whatever cannot be used is in `skipped` with the
+    reason. `report` is called from this thread with how many images are done, and of how many.
+
+    Raises DatasetError when the layout is unknown or fewer than two classes have a readable image, ArchiveError for a
+    zip that is damaged or would do harm, StorageError when the disk is full. After an error nothing is left behind.
+    """
+    if layout != AUTO:
+        reader(layout)
+    source = Path(source)
+    name = plain_name(name or _stem(source))
+    with new_folder(workspace, name) as folder:
+        if source.is_dir():
+            return propose(walk(source), folder, name=name, source=str(source), layout=layout, report=report)
+        _check_zip(source)
+        tree = unpack(source, folder / "unpacked")
+        return propose(tree, folder, name=name, source=source.name, layout=layout, owned=True, report=report)
+
+
+@contextmanager
+def new_folder(workspace: Workspace, name: str) -> Iterator[Path]:
+    """A new folder under incoming/, which is gone again when what is done in it fails. Sweeps stale imports first."""
+    sweep(workspace)
+    folder = workspace.incoming / new_id(name)
+    try:
+        with storage_errors(folder):
+            folder.mkdir(parents=True)
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def propose(
+    tree: Tree,
+    folder: Path,
+    *,
+    name: str,
+    source: str,
+    layout: str = AUTO,
+    owned: bool = False,
+    report: Report | None = None,
+) -> Proposal:
+    """The proposal for a tree, its images taken into `folder`. `owned` files are moved, others are copied."""
+    row, why, found = recognise(tree, layout)
+    taken = _take_all(found, folder, owned, report or (lambda done, of: None))
+    shutil.rmtree(folder / "unpacked", ignore_errors=True)
+    skipped = [*found.skipped, *(outcome for outcome in taken if isinstance(outcome, Skipped))]
+    readable = [outcome for outcome in taken if isinstance(outcome, _Taken)]
+    holding = {outcome.label for outcome in readable}
+    classes = tuple(label for label in found.classes if label in holding)
+    _check_classes(classes, readable, skipped)
+    labels = {label: index for index, label in enumerate(classes)}
+    samples = tuple(
+        replace(outcome.sample, id=f"{place:06d}", label=labels[outcome.label])
+        for place, outcome in enumerate(readable)
+    )
+    empty = [label for label in found.classes if label not in holding]
+    proposal = Proposal(
+        id=folder.name,
+        folder=folder,
+        name=name,
+        layout=row.name,
+        why=why,
+        source=source,
+        classes=classes,
+        samples=samples,
+        skipped=tuple(skipped),
+        bytes=sum({outcome.sample.digest: outcome.bytes for outcome in readable}.values()),
+        notes=(*_empty_notes(empty), *_untrained_notes(samples, classes)),
+    )
+    _save(proposal)
+    return proposal
+
+
+def load_proposal(workspace: Workspace, id: str) -> Proposal:
+    """A proposal made earlier. Raises DatasetError when it was kept, discarded or swept meanwhile."""
+    folder = workspace.incoming / id
+    about = read_json(folder / PROPOSAL) if safe_id(id) else None
+    try:
+        return Proposal(
+            id=id,
+            folder=folder,
+            name=about["name"],
+            layout=about["layout"],
+            why=about["why"],
+            source=about["source"],
+            classes=tuple(about["classes"]),
+            samples=read_table(folder / FOUND, Sample),
+            skipped=read_table(folder / SKIPPED, Skipped),
+            bytes=about["bytes"],
+            notes=tuple(about["notes"]),
+        )
+    except (OSError, KeyError, TypeError, ValueError):
+        raise DatasetError(
+            "This import is no longer there",
+            found=repr(id),
+            do="It was kept, discarded or is over a day old; import it again",
+        ) from None
+
+
+def keep(workspace: Workspace, proposal_id: str, *, name: str = "", rule: SplitRule | None = None) -> Dataset:
+    """Make a dataset of a proposal: deal the splits by the rule where none are given, then move it among the datasets.
+
+    Raises DatasetError when the proposal is gone or no image is left for training or validation, and StorageError when
+    the disk is full; the proposal and all earlier datasets then stay as they were.
+    """
+    proposal, rule = load_proposal(workspace, proposal_id), rule or SplitRule()
+    name = plain_name(name or proposal.name)
+    samples, sentence = _deal(proposal, rule)
+    id = new_id(name)
+    dataset = Dataset(
+        folder=proposal.folder,
+        id=id,
+        name=name,
+        task="classification",
+        classes=proposal.classes,
+        layout=proposal.layout,
+        source=proposal.source,
+        created=time.time(),
+        fingerprint=fingerprint_of(proposal.classes, samples),
+        split_rule=sentence,
+        samples=samples,
+        skipped=proposal.skipped,
+        bytes=proposal.bytes,
+    )
+    save_dataset(dataset)
+    home = workspace.datasets / id
+    with storage_errors(home):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(proposal.folder, home)
+        except FileNotFoundError:
+            raise DatasetError("This import was kept or discarded a moment ago", found=repr(proposal_id)) from None
+    for leftover in (PROPOSAL, FOUND):
+        (home / leftover).unlink(missing_ok=True)
+    return replace(dataset, folder=home)
+
+
+def discard(workspace: Workspace, id: str) -> None:
+    """Throw a proposal away. One that is gone already is no error."""
+    if safe_id(id):
+        shutil.rmtree(workspace.incoming / id, ignore_errors=True)
+
+
+def sweep(workspace: Workspace, older_than: float = STALE) -> None:
+    """Throw away the imports that nobody has kept for `older_than` seconds."""
+    if not workspace.incoming.is_dir():
+        return
+    for folder in workspace.incoming.iterdir():
+        if safe_id(folder.name) and time.time() - _touched(folder) > older_than:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _touched(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime  # set when the import began and when its proposal was written
+    except FileNotFoundError:
+        return time.time()
+
+
+def _stem(source: Path) -> str:
+    name = source.absolute().name
+    return name[: -len(".zip")] if name.lower().endswith(".zip") else name or "dataset"
+
+
+def _check_zip(source: Path) -> None:
+    if not source.is_file():
+        raise DatasetError("There is nothing to import there", found=str(source), expected="a folder or a zip file")
+    with source.open("rb") as file:
+        beginning = file.read(4)
+    if not beginning.startswith(b"PK"):
+        raise DatasetError(
+            f"{source.name} cannot be imported",
+            found=f"a {source.suffix} file" if source.suffix.lower() not in ("", ".zip") else "no zip",
+            expected="a folder or a zip file",
+        )
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """An image that was read and copied; its id and the number of its class are not known yet."""
+
+    sample: Sample
+    label: str
+    bytes: int
+
+
+def _take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[_Taken | Skipped]:
+    """Read and copy every image, a few at once, and give the outcomes in the order of the images."""
+    outcomes: list[_Taken | Skipped] = []
+    total = len(found.images)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="import") as threads:
+        images = iter(found.images)
+        waiting: deque[Future[_Taken | Skipped]] = deque()
+        try:
+            while True:
+                for image in itertools.islice(images, 64 - len(waiting)):
+                    waiting.append(threads.submit(_take, image, folder, owned))
+                if not waiting:
+                    return outcomes
+                outcomes.append(waiting.popleft().result())
+                report(len(outcomes), total)
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _take(image: FoundImage, folder: Path, owned: bool) -> _Taken | Skipped:
+    """Read one image and store it and its thumbnail under its digest. Raises StorageError when the disk is full."""
+    name, path = image.file.name, image.file.path
+    try:
+        if path.stat().st_size > MAX_FILE:
+            return Skipped(name, f"a file of more than {MAX_FILE // 1024**2} MB")
+        data = path.read_bytes()
+        picture = read_picture(data, name=name, enough=2 * THUMBNAIL_SIDE)
+    except ImageError as error:
+        return Skipped(name, error.found)
+    except OSError as error:
+        return Skipped(name, (error.strerror or str(error)).lower())
+    digest = hashlib.sha256(data).hexdigest()
+    suffix = _SUFFIXES.get(picture.format, f".{picture.format.lower()}")
+    file, thumbnail = f"files/{digest[:2]}/{digest}{suffix}", folder / thumbnail_file(digest)
+    with storage_errors(folder):
+        for target in (folder / file, thumbnail):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        if owned:
+            os.replace(path, folder / file)
+        else:
+            (folder / file).write_bytes(data)
+        picture.image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
+        picture.image.save(thumbnail, "JPEG", quality=85)
+    sample = Sample("", file, name, -1, image.split, picture.width, picture.height, digest, picture.format)
+    return _Taken(sample, image.label, len(data))
+
+
+def _check_classes(classes: tuple[str, ...], readable: list[_Taken], skipped: list[Skipped]) -> None:
+    if len(classes) >= 2:
+        return
+    left_out = f"; {len(skipped):,} skipped, the first {skipped[0].file}: {skipped[0].reason}" if skipped else ""
+    if not classes:
+        raise DatasetError("No picture here can be read", found=f"0 readable pictures{left_out}", expected="images")
+    raise DatasetError(
+        "There is only one class here",
+        found=f"{len(readable):,} readable pictures, all of the class {classes[0]}{left_out}",
+        expected="at least two folders with readable pictures, one per class",
+    )
+
+
+def _empty_notes(labels: list[str]) -> Iterator[str]:
+    for label in labels:
+        yield f"The folder {label} holds no readable picture, so it is no class."
+
+
+def _untrained_notes(samples: Iterable[Sample], classes: tuple[str, ...]) -> Iterator[str]:
+    counts = count_by_class(samples, classes)
+    if "train" not in counts:
+        return
+    for label in classes:
+        if not counts["train"][label]:
+            yield f"The class {label} has no training picture, so a model cannot learn it."
+
+
+def _deal(proposal: Proposal, rule: SplitRule) -> tuple[tuple[Sample, ...], str]:
+    labels = [sample.label for sample in proposal.samples]
+    digests = [sample.digest for sample in proposal.samples]
+    if proposal.has_splits:
+        splits, sentence = complete_given([sample.split for sample in proposal.samples], labels, rule, digests)
+    else:
+        splits, sentence = stratified(labels, rule, digests), rule.sentence
+    for split in ("train", "validation"):
+        if split not in splits:
+            raise DatasetError(
+                f"The split leaves no picture for {split}",
+                found=f"{len(labels)} pictures in {len(proposal.classes)} classes",
+                expected="two or more different pictures in at least one class",
+            )
+    return tuple(replace(sample, split=split) for sample, split in zip(proposal.samples, splits, strict=True)), sentence
+
+
+def _save(proposal: Proposal) -> None:
+    write_table(proposal.folder / FOUND, Sample, proposal.samples)
+    write_table(proposal.folder / SKIPPED, Skipped, proposal.skipped)
+    about = {
+        "name": proposal.name,
+        "layout": proposal.layout,
+        "why": proposal.why,
+        "source": proposal.source,
+        "classes": list(proposal.classes),
+        "bytes": proposal.bytes,
+        "notes": list(proposal.notes),
+    }
+    write_json(proposal.folder / PROPOSAL, about)

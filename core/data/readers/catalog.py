@@ -1,0 +1,71 @@
+"""The layouts that can be imported, in the order in which they are tried."""
+
+from core.data.readers.image_folder import IMAGE_FOLDER
+from core.data.readers.reader import Found, Reader
+from core.data.readers.split_folders import SPLIT_FOLDERS
+from core.data.tree import Tree
+from core.errors import DatasetError
+
+READERS: tuple[Reader, ...] = (
+    SPLIT_FOLDERS,  # before class folders, as which train/ and test/ would be two classes
+    IMAGE_FOLDER,
+)
+AUTO = "auto"
+
+
+def reader(name: str) -> Reader:
+    """The reader of this name. Raises DatasetError listing the names."""
+    for row in READERS:
+        if row.name == name:
+            return row
+    names = ", ".join((AUTO, *(row.name for row in READERS)))
+    raise DatasetError("There is no such layout", found=repr(name), expected=f"one of {names}")
+
+
+def recognise(tree: Tree, layout: str = AUTO) -> tuple[Reader, str, Found]:
+    """The reader that fits the tree, why it fits, and what it found.
+
+    Folders that only wrap the dataset (a zip of "my data/cat/1.jpg") are stepped through. With a layout other than
+    "auto" only that reader is asked. Raises DatasetError, saying what was found, when none fits.
+    """
+    readers = READERS if layout == AUTO else (reader(layout),)
+    here, within = tree, ""
+    while True:
+        for row in readers:
+            why = row.recognise(here)
+            if why:
+                return row, why + within, row.read(here)
+        folders = here.folders()
+        inner = here.below(next(iter(folders))) if len(folders) == 1 else None
+        if inner is None or not inner.folders():
+            raise _unknown(here, readers)
+        within += f", inside {next(iter(folders))}"
+        here = inner
+
+
+def _unknown(tree: Tree, readers: tuple[Reader, ...]) -> DatasetError:
+    folders, loose = tree.folders(), tree.loose_pictures()
+    expected = " or ".join(row.sentence[0].lower() + row.sentence[1:] for row in reversed(readers))
+    if not folders and not loose:
+        others = len(tree.files)
+        found = (
+            f"{others} {'file' if others == 1 else 'files'}, none of which is named like a picture"
+            if others
+            else "no file"
+        )
+        return DatasetError("There are no pictures here", found=found, expected=expected)
+    parts = [f"{_pictures(loose)} in no folder"] if loose else []
+    parts += [f"{_pictures(count)} in the folder {name}" for name, count in list(folders.items())[:5]]
+    if len(folders) > 5:
+        parts.append(f"{len(folders) - 5} more folders")
+    if len(folders) == 1 and not loose:
+        return DatasetError(
+            "There is only one class here", found=parts[0], expected="at least two folders with pictures, one per class"
+        )
+    return DatasetError(
+        "How these pictures belong to classes cannot be seen", found=", ".join(parts), expected=expected
+    )
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} {'picture' if count == 1 else 'pictures'}"

@@ -1,0 +1,116 @@
+"""Splits: which images train the model, which choose it, and which judge it at the end."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.data.dataset import SPLITS
+from core.errors import DatasetError
+from core.seeding import derive
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """The share of each split and the seed that decides who goes where. The shares sum to 1; only test may be 0."""
+
+    train: float = 0.70
+    validation: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        shares = self.shares
+        fits = all(0 <= share <= 1 for share in shares.values()) and self.train > 0 and self.validation > 0
+        if not fits or abs(sum(shares.values()) - 1) > 1e-6:
+            raise DatasetError(
+                "The shares of the splits do not work",
+                found=", ".join(f"{split} {share:g}" for split, share in shares.items()),
+                expected="train and validation above 0, test 0 or more, together 1",
+            )
+        if self.seed < 0:
+            raise DatasetError("The seed of a split", found=str(self.seed), expected="0 or more")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def sentence(self) -> str:
+        """The rule as the dataset states it: "70/15/15 stratified by seed 0"."""
+        return "/".join(f"{100 * share:.3g}" for share in self.shares.values()) + f" stratified by seed {self.seed}"
+
+
+def stratified(labels: Sequence[int], rule: SplitRule, pictures: Sequence[str] | None = None) -> list[str]:
+    """The split of each sample: within every class the shares of the rule, as near as whole pictures allow.
+
+    `pictures` names what must stay together, by default nothing: samples of one class that have the same name (the
+    same SHA-256) go to the same split, or a copy of a training image would be examined as if it were new. A class of
+    three or more different pictures is in every split whose share is above 0; of two, in train and validation; a
+    single one trains. Depends on nothing but the arguments, and with `pictures` not on the order of the samples.
+    """
+    return _deal(labels, {split: share for split, share in rule.shares.items() if share > 0}, rule.seed, pictures)
+
+
+def complete_given(
+    given: Sequence[str], labels: Sequence[int], rule: SplitRule, pictures: Sequence[str] | None = None
+) -> tuple[list[str], str]:
+    """The splits that came with the data, completed, and the sentence that says how.
+
+    A missing validation split is taken out of train, by the rule's seed and its proportion of train to validation. A
+    missing test split stays missing: what was not set apart cannot be sealed. Raises DatasetError when nothing trains.
+    """
+    present = [split for split in SPLITS if split in given]
+    if "train" not in present:
+        raise DatasetError(
+            "There is no training split",
+            found=" and ".join(present) or "no split",
+            expected="a folder train with one folder per class",
+        )
+    if "validation" in present:
+        return list(given), "given by the folders"
+    rows = [row for row, split in enumerate(given) if split == "train"]
+    share = rule.validation / (rule.train + rule.validation)
+    dealt = _deal(
+        [labels[row] for row in rows],
+        {"train": 1 - share, "validation": share},
+        rule.seed,
+        [pictures[row] for row in rows] if pictures else None,
+    )
+    completed = list(given)
+    for row, split in zip(rows, dealt, strict=True):
+        completed[row] = split
+    return completed, f"given by the folders; validation is {share:.0%} of train, stratified by seed {rule.seed}"
+
+
+def _deal(labels: Sequence[int], shares: dict[str, float], seed: int, pictures: Sequence[str] | None) -> list[str]:
+    classes: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row, label in enumerate(labels):
+        classes[label][pictures[row] if pictures else str(row)].append(row)
+    dealt = [""] * len(labels)
+    for label, units in classes.items():
+        shuffled = sorted(units, key=lambda unit, label=label: derive(seed, "split", label, unit))
+        start = 0
+        for split, count in _apportion(len(units), shares).items():
+            for unit in shuffled[start : start + count]:
+                for row in units[unit]:
+                    dealt[row] = split
+            start += count
+    return dealt
+
+
+def _apportion(count: int, shares: dict[str, float]) -> dict[str, int]:
+    """Whole numbers that sum to `count`, in proportion to the shares, none of them 0 where there is enough for all."""
+    whole = sum(shares.values())
+    exact = {split: count * share / whole for split, share in shares.items()}
+    parts = {split: int(number + 1e-9) for split, number in exact.items()}
+    for split in sorted(shares, key=lambda split: parts[split] - exact[split])[: count - sum(parts.values())]:
+        parts[split] += 1
+    for split in shares:  # in the order train, validation, test: a lonely picture trains, a second one validates
+        if not parts[split]:
+            largest = max(parts, key=lambda other: parts[other])
+            if parts[largest] > 1:
+                parts[largest] -= 1
+                parts[split] = 1
+    if not parts["train"] and count:
+        parts = dict.fromkeys(shares, 0) | {"train": count}
+    return parts
