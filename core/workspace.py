@@ -5,6 +5,7 @@ workspace/
     runs/<id>/         one folder of readable files per training run
     cache/             decoded images and frozen-backbone features; may be deleted at any time
     incoming/          imports that nobody has kept yet
+    queue/             one empty file per run that waits or is at work
     spares/            warm helper processes waiting for a run
 """
 
@@ -46,6 +47,10 @@ class Workspace:
     @property
     def incoming(self) -> Path:
         return self.root / "incoming"
+
+    @property
+    def queue(self) -> Path:
+        return self.root / "queue"
 
     @property
     def spares(self) -> Path:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -81,6 +80,7 @@ class RunStore:
 
         Raises StorageError when the disk is full; no half run is left then.
         """
+        recipe = recipe.model_copy(update={"dataset": dataset.id})
         run_id = new_id(run_name(recipe))
         now = time.time()
         samples = {split: dataset.of(split) for split in SPLITS}
@@ -164,18 +164,18 @@ class RunStore:
     def enqueue(self, run_id: str) -> None:
         """Put a run into the queue. Whether and when it starts is for an executor."""
         with storage_errors(self.workspace.root):
-            self._queue_folder.mkdir(parents=True, exist_ok=True)
-            (self._queue_folder / run_id).touch()
+            self.workspace.queue.mkdir(parents=True, exist_ok=True)
+            (self.workspace.queue / run_id).touch()
 
     def dequeue(self, run_id: str) -> None:
         """Take a run out of the queue, whether it is in it or not."""
-        (self._queue_folder / run_id).unlink(missing_ok=True)
+        (self.workspace.queue / run_id).unlink(missing_ok=True)
 
     def unfinished(self) -> list[str]:
         """Ids of the runs that wait or are at work, oldest first. Runs that ended or were deleted may still be among
         them until an executor tidies up."""
         try:
-            ids = [name for name in os.listdir(self._queue_folder) if safe_id(name)]
+            ids = [name for name in os.listdir(self.workspace.queue) if safe_id(name)]
         except FileNotFoundError:
             return []
         return sorted(ids, key=lambda run_id: (self._as_written(run_id).queued_at, run_id))
@@ -188,10 +188,6 @@ class RunStore:
         """How many starts away a waiting run is: 1 for the next one. None when it does not wait in the queue."""
         waiting = self.queue()
         return waiting.index(run_id) + 1 if run_id in waiting else None
-
-    @property
-    def _queue_folder(self) -> Path:
-        return self.workspace.root / "queue"
 
     def _as_written(self, run_id: str) -> RunStatus:
         return read_status(RunPaths(self.workspace.runs / run_id))

@@ -1,0 +1,117 @@
+"""What a worker leaves behind while it works: the journal, a readable log, and the state at most once a second."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+from core.errors import StorageError, storage_errors
+from core.runs.journal import Journal
+from core.runs.run import RunPaths, RunState, RunStatus, write_status
+from core.runs.store import drop_ballast
+
+SECONDS_BETWEEN_STATES = 1.0  # epochs on cached features take milliseconds, and a page looks once a second
+SECONDS_BETWEEN_HEARTBEATS = 2.0
+
+
+class Chronicle:
+    """Writes down one attempt at one run. `told` hears every journal entry as it is written."""
+
+    def __init__(
+        self,
+        paths: RunPaths,
+        status: RunStatus,
+        told: Callable[[dict[str, Any]], None] = lambda entry: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._paths, self._journal, self._told, self._clock = paths, Journal(paths.epochs), told, clock
+        self._status = status
+        self._began, self._seconds_before = clock(), status.seconds
+        self._written = clock()
+
+    def record(self, entry: dict[str, Any]) -> None:
+        """Journal one entry of training, and let state and log follow. Raises StorageError when the disk is full."""
+        entry = {**entry, "time": time.time()}
+        self._journal.append(entry)
+        self._told(entry)
+        if entry["kind"] == "epoch":
+            self._epoch(entry)
+        elif entry["kind"] == "resume":
+            self._status = replace(self._status, epochs_done=entry["epoch"])
+        if self._clock() - self._written >= SECONDS_BETWEEN_STATES:
+            self.say(self._status.sentence)
+
+    def say(self, sentence: str) -> None:
+        """Write the state down now, with this sentence."""
+        self._status = replace(self._status, sentence=sentence, seconds=self._seconds)
+        write_status(self._paths, self._status)
+        self._written = self._clock()
+
+    def log(self, text: str) -> None:
+        """Add a line, or several, to the log of the run. A log that cannot be written stops nothing."""
+        with (
+            suppress(StorageError),
+            storage_errors(self._paths.log),
+            open(self._paths.log, "a", encoding="utf-8") as log,
+        ):
+            log.write(f"{datetime.now():%H:%M:%S} {text}\n")
+
+    def end(self, state: RunState, sentence: str, **facts: Any) -> None:
+        """The last words: the state, with `facts` of the status that training itself reports, then journal and log.
+
+        The space that was set aside is given up first, so that a full disk can still be told.
+        """
+        drop_ballast(self._paths)
+        last = replace(self._status, state=state, since=time.time(), sentence=sentence, seconds=self._seconds)
+        write_status(self._paths, replace(last, **facts))
+        entry = {"kind": "end", "state": state.value, "time": time.time()}
+        with suppress(StorageError):
+            self._journal.append(entry)
+        self._told(entry)
+        self.log(f"{state.value}: {sentence}")
+
+    @property
+    def _seconds(self) -> float:
+        return self._seconds_before + self._clock() - self._began
+
+    def _epoch(self, entry: dict[str, Any]) -> None:
+        self._status = replace(self._status, epochs_done=entry["epoch"], images_per_second=entry["images_per_second"])
+        if entry["best"]:
+            best = {**entry["validation"], "epoch": entry["epoch"]}
+            self._status = replace(self._status, best=best, interval=tuple(entry["interval"]))
+        figures = [
+            f"{split} {name} {entry[split][name]:.3f}" for split in ("train", "validation") for name in entry[split]
+        ]
+        self.log(f"epoch {entry['epoch']} of {self._status.epochs}: {', '.join(figures)}")
+
+
+class Heartbeat:
+    """Touches a file every two seconds while entered. A new time takes no space, so a full disk does not stop it."""
+
+    def __init__(self, path: Path, seconds: float = SECONDS_BETWEEN_HEARTBEATS) -> None:
+        self._path, self._seconds = path, seconds
+        self._over = Flag()
+        self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while True:
+            with suppress(OSError):
+                self._path.touch()
+            if self._over.wait(self._seconds):
+                return

@@ -1,0 +1,132 @@
+"""Warm spares: processes that have already imported what training needs and wait to be given a run.
+
+workspace/spares/<id>/
+    spare.json   which process it is, and whether it has finished importing
+    claim        the id of the run it was given
+    log          what it printed while it waited
+
+Every function here but `wait` expects the workspace's lock to be held. A spare only leaves under the same lock, after
+looking for a claim once more, so that a claim is never lost.
+"""
+
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import StorageError
+from core.runs.liveness import ProcessMark
+from core.runs.store import RunStore
+from core.workspace import Workspace, read_json, write_json, write_text
+
+SECONDS_BETWEEN_LOOKS = 0.05  # for a claim: one look costs microseconds, and a person waits for the answer
+SECONDS_BETWEEN_ROUNDS = 1.0  # for whether it is still needed
+
+
+@dataclass(frozen=True)
+class Spare:
+    """One waiting process."""
+
+    folder: Path
+    mark: ProcessMark
+    warm: bool
+
+    @property
+    def log(self) -> Path:
+        return spare_log(self.folder)
+
+    def claim(self, run_id: str) -> None:
+        """Give it a run."""
+        write_text(self.folder / "claim", run_id)
+
+
+def new_spare_folder(workspace: Workspace) -> Path:
+    """A folder for a spare about to be started."""
+    folder = workspace.spares / uuid.uuid4().hex[:8]
+    folder.mkdir(parents=True)
+    return folder
+
+
+def spare_log(folder: Path) -> Path:
+    """Where a spare prints while it waits."""
+    return folder / "log"
+
+
+def announce(folder: Path, mark: ProcessMark, *, warm: bool) -> None:
+    """Write down which process waits in `folder`."""
+    write_json(folder / "spare.json", mark.to_json() | {"warm": warm})
+
+
+def waiting_spares(workspace: Workspace) -> list[Spare]:
+    """Spares that live and have no run yet, warm ones first. What dead ones left behind is cleared away."""
+    found = []
+    for folder in sorted(workspace.spares.glob("*")):
+        spare = _read(folder)
+        if spare is None or not spare.mark.alive:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif claimed(folder) is None:
+            found.append(spare)
+    return sorted(found, key=lambda spare: not spare.warm)
+
+
+def claimed(folder: Path) -> str | None:
+    """The run that the spare in `folder` was given, if any."""
+    try:
+        return (folder / "claim").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def wait(
+    store: RunStore, folder: Path, *, warm_up: Callable[[], None], after: float, needed: Callable[[float], bool]
+) -> str | None:
+    """Wait, in the spare's own process, for a run; its id, or None when the spare may end.
+
+    `warm_up` is called once, `after` seconds from now or when a run is there. `needed` is asked every second, with the
+    seconds waited so far.
+    """
+    began = rounds = time.monotonic()
+    warm = False
+    while (run_id := claimed(folder)) is None:
+        now = time.monotonic()
+        if not warm and now - began >= after:
+            warm_up()
+            warm = True
+            _announce_warm(store, folder)
+        elif now - rounds >= SECONDS_BETWEEN_ROUNDS:
+            rounds = now
+            gone = not folder.is_dir()  # the workspace was deleted
+            if gone or (not needed(now - began) and _leave(store, folder)):
+                return None
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return run_id
+
+
+def leave(folder: Path) -> None:
+    """Clear away the traces of a spare that has taken its run or ends."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _announce_warm(store: RunStore, folder: Path) -> None:
+    if folder.is_dir():
+        with suppress(StorageError), store.lock():  # on a full disk it waits on, warm, and is only chosen later
+            announce(folder, ProcessMark.here(), warm=True)
+
+
+def _leave(store: RunStore, folder: Path) -> bool:
+    with store.lock():
+        if claimed(folder) is not None:
+            return False
+        leave(folder)
+        return True
+
+
+def _read(folder: Path) -> Spare | None:
+    data = read_json(folder / "spare.json")
+    try:
+        return Spare(folder, ProcessMark.from_json(data), bool(data["warm"]))
+    except (KeyError, TypeError, ValueError):
+        return None

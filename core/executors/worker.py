@@ -1,0 +1,248 @@
+"""The training worker: a process that does everything one run needs, writes it into the run's folder, and ends.
+
+    python -m core.executors.worker RUN_FOLDER            work on this run now
+    python -m core.executors.worker --spare WORKSPACE DIR  import everything, then wait to be given a run
+
+`work` is the same function for a worker, a spare that was given a run, and `InlineExecutor`.
+"""
+
+import argparse
+import faulthandler
+import importlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.data.dataset import SPLITS, Dataset
+from core.data.library import Library
+from core.errors import DatasetError, FoveaError, RunError
+from core.executors.chronicle import Chronicle, Heartbeat
+from core.executors.launch import step_back
+from core.executors.local import LocalExecutor
+from core.executors.spares import leave, wait
+from core.runs.liveness import ProcessMark
+from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
+from core.runs.store import Run, RunStore
+from core.workspace import Workspace, write_json
+
+HEAVY = ("core.train.loop", "core.evaluate.evaluation")  # seconds of imports, which a spare has behind it
+IDLE_SECONDS = 30 * 60.0  # a spare that nobody wanted for so long gives its memory back; the next visit warms a new one
+_LOCK_SECONDS = 2.0  # a worker that was just killed may hold its lock a moment longer
+
+
+def work(
+    folder: Path,
+    *,
+    told: Callable[[dict[str, Any]], None] = lambda entry: None,
+    asked_to_end: Callable[[], bool] = lambda: False,
+) -> RunState:
+    """Train the run in `folder`, write its validation report, and return how it ended.
+
+    Whatever goes wrong with the run itself is its outcome, told in its folder, and not raised.
+    Raises RunError when the run is not waiting to be worked on or another process has it.
+    """
+    folder = folder.absolute()
+    store = RunStore(Workspace(folder.parent.parent))
+    with _taken(store, folder.name) as status, Heartbeat(RunPaths(folder).heartbeat):
+        chronicle = Chronicle(RunPaths(folder), status, told)
+        facts: dict[str, Any] = {}
+        try:
+            facts = _train(store, store.get(folder.name), chronicle, asked_to_end)
+            state, sentence = facts.pop("state"), facts.pop("sentence")
+        except FoveaError as error:
+            state, sentence = RunState.FAILED, str(error)
+        except KeyboardInterrupt:
+            chronicle.end(RunState.STOPPED, "Interrupted from the keyboard; resume goes on after the last saved epoch.")
+            raise
+        except Exception as error:
+            chronicle.log(traceback.format_exc())
+            state, sentence = RunState.FAILED, explain(error, folder)
+        chronicle.end(state, sentence, **facts)
+        return state
+
+
+def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callable[[], bool]) -> dict[str, Any]:
+    # The imports of a cold worker come after the run was taken, so that the run is seen to be at work meanwhile.
+    from core.evaluate.evaluation import evaluate_run
+    from core.train.events import Outcome
+    from core.train.loop import train
+
+    paths, workspace = run.paths, store.workspace
+    dataset = _dataset(Library(workspace), run)
+    resume = run.status.attempt > 1
+    chronicle.log(f"attempt {run.status.attempt} in process {os.getpid()}, {_use_all_cores()} threads")
+    chronicle.record({"kind": "start", "attempt": run.status.attempt, "pid": os.getpid()})
+    for split in SPLITS if resume else ():  # reports of weights that are about to change
+        paths.predictions(split).unlink(missing_ok=True)
+        paths.results(split).unlink(missing_ok=True)
+
+    outcome = None
+    for event in train(
+        run.recipe,
+        dataset,
+        cache=workspace.cache,
+        best=paths.best,
+        best_facts=paths.best_facts,
+        last=paths.last,
+        should_stop=lambda: paths.stop.exists() or asked_to_end(),
+        resume=resume,
+    ):
+        chronicle.record(event.entry())
+        if isinstance(event, Outcome):
+            outcome = event
+
+    chronicle.say("Training is over; the validation report is being written.")
+    evaluate_run(str(workspace.root), run.id, "validation")
+    state = RunState(outcome.state)
+    return {
+        "state": state,
+        "sentence": "The machine asked the worker to end; what was best is kept." if asked_to_end() else state.sentence,
+        "best": outcome.best,
+        "interval": outcome.interval,
+        "epochs_done": outcome.epochs_done,
+        "images_per_second": outcome.images_per_second,
+    }
+
+
+def _dataset(library: Library, run: Run) -> Dataset:
+    dataset = library.get(run.facts.dataset)
+    if dataset.fingerprint != run.facts.dataset_fingerprint:
+        raise DatasetError(
+            f"The dataset {dataset.name!r} is not the one this run was made for",
+            found=f"fingerprint {dataset.fingerprint}",
+            expected=run.facts.dataset_fingerprint,
+            do="Start a new run on it",
+        )
+    return dataset
+
+
+def _use_all_cores() -> int:
+    """Let torch use every core this process may run on, and return how many. (Its default leaves out hyper-threads.)"""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(cores)
+    return cores
+
+
+@contextmanager
+def _taken(store: RunStore, run_id: str) -> Iterator[RunStatus]:
+    """Hold a waiting run for as long as this is entered, and mark it as at work in this process."""
+    paths = store.paths(run_id)
+    lock = FileLock(paths.lock, timeout=_LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"Another process is at work on the run {run_id}", do="Leave it to that one") from None
+    try:
+        with store.lock():
+            status = read_status(paths)
+            if status.state not in (RunState.QUEUED, RunState.STARTING):
+                raise RunError(
+                    f"The run {run_id} does not wait to be worked on", found=status.state.value, do="Resume it first"
+                )
+            write_json(paths.worker, ProcessMark.here().to_json())
+            status = replace(status, state=RunState.RUNNING, since=time.time(), sentence=RunState.RUNNING.sentence)
+            write_status(paths, status)
+        yield status
+    finally:
+        lock.release()
+
+
+def explain(error: Exception, folder: Path) -> str:
+    """One sentence for a person about an error that nobody foresaw."""
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    if "no space left" in text.lower() or "disk quota" in text.lower():
+        return (
+            f"Nothing more can be written under {folder}: found no space left. Free some space (old runs and the cache "
+            "folder of the workspace can go) and resume."
+        )
+    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
+        return f"The memory was not enough: {text or kind}. Choose a smaller batch, image size or backbone."
+    return f"A defect ended the run: {kind}: {text[:300] or 'no message'}. The log of the run says where."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work on one run, then see to it that the next one starts. 0: it was worked on; 2: it was not to be had."""
+    options = _options(arguments)
+    faulthandler.enable()
+    step_back()
+    if options.spare:
+        workspace, waiting = Workspace(Path(options.spare[0])), Path(options.spare[1])
+    else:
+        workspace, waiting = Workspace(options.run.absolute().parent.parent), None
+    pid, created, host = options.server or (0, 0.0, "")
+    server = ProcessMark(int(pid), float(created), host)
+    executor = LocalExecutor(workspace, slots=options.slots, server=server)
+
+    if waiting:
+        run_id = _wait(executor, waiting, options.after, server)
+        if run_id is None:
+            return 0
+        folder = executor.store.paths(run_id).folder
+        _print_into(RunPaths(folder).log)
+        leave(waiting)
+    else:
+        folder = options.run
+
+    ending = Flag()
+    signal.signal(signal.SIGTERM, lambda number, frame: ending.set())
+    try:
+        work(folder, asked_to_end=ending.is_set)
+        code = 0
+    except FoveaError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 2
+    if not ending.is_set():  # a machine that shuts down wants no new worker
+        executor.advance()
+    return code
+
+
+def _wait(executor: LocalExecutor, folder: Path, after: float, server: ProcessMark) -> str | None:
+    def needed(waited: float) -> bool:
+        if executor.store.queue():
+            executor.advance()  # notices a worker that was killed, though nobody looks, and may claim this very spare
+            return True
+        return server.alive and waited < IDLE_SECONDS
+
+    return wait(executor.store, folder, warm_up=_warm_up, after=after, needed=needed)
+
+
+def _warm_up() -> None:
+    for name in HEAVY:
+        importlib.import_module(name)
+    _use_all_cores()
+
+
+def _print_into(log: Path) -> None:
+    with open(log, "ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m core.executors.worker", description=__doc__.splitlines()[0])
+    parser.add_argument("run", nargs="?", type=Path, metavar="RUN_FOLDER", help="the run to work on")
+    parser.add_argument("--spare", nargs=2, metavar=("WORKSPACE", "DIR"), help="wait in DIR to be given a run")
+    parser.add_argument("--after", type=float, default=0.0, metavar="SECONDS", help="before a spare imports anything")
+    parser.add_argument("--slots", type=int, default=1, help="runs at work at the same time on this machine")
+    parser.add_argument("--server", nargs=3, metavar=("PID", "CREATED", "HOST"), help="for whom spares are kept")
+    options = parser.parse_args(arguments)
+    if (options.run is None) == (options.spare is None):
+        parser.error("give either RUN_FOLDER or --spare")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
