@@ -14,6 +14,7 @@ from core.data.dataset import Dataset
 from core.data.demo import make_demo
 from core.data.incoming import SplitRule, inspect, keep
 from core.executors.local import LocalExecutor
+from core.executors.spares import waiting_spares
 from core.runs.journal import Journal
 from core.runs.store import RunStore
 from core.workspace import Workspace
@@ -48,10 +49,15 @@ def wait_for_spare(workspace: Workspace) -> None:
     executor = LocalExecutor(workspace)
     deadline = time.monotonic() + 120
     executor.advance()
-    while not executor.spare_ready():
+    while not _a_spare_is_warm(executor.store):
         if time.monotonic() > deadline:
             raise TimeoutError("no warm spare after two minutes")
         time.sleep(0.1)
+
+
+def _a_spare_is_warm(store: RunStore) -> bool:
+    with store.lock():
+        return any(spare.warm for spare in waiting_spares(store.workspace))
 
 
 def wait_until_finished(store: RunStore, run_id: str, patience: float = 1800) -> None:

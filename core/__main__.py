@@ -13,7 +13,6 @@ import csv
 import json
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,9 +25,8 @@ from core.data.incoming import Proposal, SplitRule, discard, inspect, keep
 from core.data.library import Library
 from core.data.readers.catalog import READERS
 from core.errors import FoveaError, ImageError, InputError, RecipeError, TrainingError
-from core.executors.base import Executor
 from core.presets import DEFAULT, PRESETS, preset
-from core.runs.journal import Journal
+from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
 from core.workspace import Workspace, replacing
 
@@ -210,15 +208,35 @@ def _go(workspace: Workspace, run_id: str, *, detach: bool, resume: bool) -> dic
     from core.executors.inline import InlineExecutor
     from core.executors.local import LocalExecutor
 
-    executor = LocalExecutor(workspace) if detach else InlineExecutor(workspace)
     store = RunStore(workspace)
-    begin = executor.resume if resume else executor.submit
-    if detach:
-        begin(run_id)
-    else:
-        with _following(store.get(run_id)), _interrupt_stops(executor, run_id):
-            begin(run_id)
+    paths = store.get(run_id).paths
+    executor = LocalExecutor(workspace) if detach else InlineExecutor(workspace, told=_tell_epoch)
+    with contextlib.nullcontext() if detach else _interrupt_stops(paths):
+        executor.resume(run_id) if resume else executor.submit(run_id)
     return _run_answer(store.get(run_id))
+
+
+def _tell_epoch(entry: dict[str, Any]) -> None:
+    if entry["kind"] == "epoch":
+        loss, accuracy = entry["validation"]["loss"], entry["validation"]["accuracy"]
+        _tell(f"epoch {entry['epoch']}: validation loss {loss:.4f}, accuracy {accuracy:.3f}")
+
+
+@contextlib.contextmanager
+def _interrupt_stops(paths: RunPaths) -> Iterator[None]:
+    """Let the first Ctrl-C stop the run and keep its best weights; a second one interrupts as usual."""
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, usual)
+        _tell("Stopping after this step; the best weights are kept")
+        paths.stop.touch()  # all that an executor does, without waiting for a lock inside a signal
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _run_answer(run: Run) -> dict:
@@ -252,49 +270,6 @@ def _show_runs(answer: list[dict]) -> Iterator[str]:
         yield "No runs yet."
     for row in answer:
         yield from _show_run(row)
-
-
-@contextlib.contextmanager
-def _following(run: Run) -> Iterator[None]:
-    """Tell each finished epoch on standard error while the block runs, by reading the run's journal as a page does."""
-    journal = Journal(run.paths.epochs)
-    _, start = journal.read_since(0)
-    done = threading.Event()
-
-    def follow() -> None:
-        offset, last = start, False
-        while not last:
-            last = done.wait(0.5)
-            entries, offset = journal.read_since(offset)
-            for entry in entries:
-                if entry.get("kind") == "epoch":
-                    loss, accuracy = entry["validation"]["loss"], entry["validation"]["accuracy"]
-                    _tell(f"epoch {entry['epoch']}: validation loss {loss:.4f}, accuracy {accuracy:.3f}")
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-@contextlib.contextmanager
-def _interrupt_stops(executor: Executor, run_id: str) -> Iterator[None]:
-    """Let the first Ctrl-C stop the run and keep its best weights; a second one interrupts as usual."""
-    usual = signal.getsignal(signal.SIGINT)
-
-    def stop(*_: object) -> None:
-        signal.signal(signal.SIGINT, usual)
-        _tell("Stopping after this step; the best weights are kept")
-        executor.stop(run_id)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
 
 
 # ---- evaluation and prediction -------------------------------------------------------------------------------------
