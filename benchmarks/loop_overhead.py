@@ -8,6 +8,7 @@ from the same caches, and are timed the same way: training images between the en
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,10 +51,13 @@ def directly(workspace: Workspace, recipe: Recipe, dataset: Dataset) -> float:
 
 
 def bare(root: Path, recipe: Recipe) -> list[float]:
-    """Call the loop and note when each epoch ended."""
+    """Call the loop, with as many threads as a worker takes, and note when each epoch ended."""
+    import torch
+
     from core.train.events import EpochEnd
     from core.train.loop import train
 
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     workspace, ends = Workspace(root), []
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder, name) for name in ("best", "best_facts", "last")}

@@ -40,15 +40,16 @@ async def watch(address: str, page: str, query: str, seconds: float) -> list[flo
         refresh = [message.auto_rerun for message in opened if message.HasField("auto_rerun")]
         assert refresh, f"the {page} page does not refresh itself while a run is live"
         until = time.monotonic() + seconds
+        due = {fragment.fragment_id: (time.monotonic() + fragment.interval, fragment.interval) for fragment in refresh}
         while time.monotonic() < until:
-            await asyncio.sleep(refresh[0].interval)
-            for fragment in refresh:
-                asked = time.monotonic()
-                state = ClientState(page_script_hash=script, query_string=query, fragment_id=fragment.fragment_id)
-                state.is_auto_rerun = True
-                await _ask(socket, state)
-                await _until_done(socket)
-                ticks.append(time.monotonic() - asked)
+            fragment, (at, interval) = min(due.items(), key=lambda item: item[1])
+            await asyncio.sleep(max(0.0, at - time.monotonic()))
+            asked = time.monotonic()
+            state = ClientState(page_script_hash=script, query_string=query, fragment_id=fragment, is_auto_rerun=True)
+            await _ask(socket, state)
+            await _until_done(socket)
+            due[fragment] = (time.monotonic() + interval, interval)
+            ticks.append(time.monotonic() - asked)
     return ticks
 
 
@@ -92,7 +93,7 @@ def main() -> None:
         every = [tick for row in ticks for tick in row]
         bench.line("tick, median", [1000 * median(every)], "ms", goal="under 100 ms")
         bench.line("tick, 95th percentile", [1000 * quantiles(every, n=20)[-1]], "ms")
-        bench.line("ticks served", [len(every)], f"of about {arguments.watchers * arguments.seconds:.0f}")
+        bench.line("ticks served", [len(every) / arguments.seconds], "a second")
 
 
 if __name__ == "__main__":
