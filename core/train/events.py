@@ -1,6 +1,6 @@
 """What training tells whoever watches. Each event gives the journal line that stands for it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -74,7 +74,6 @@ class Outcome:
     interval: tuple[float, float]
     seconds: float  # of this attempt
     images_per_second: float  # training images over training time, all epochs of this attempt
-    cached_features: bool = field(default=False)
 
     def entry(self) -> dict[str, Any]:
         return {"kind": "outcome", **asdict(self)}
