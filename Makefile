@@ -27,9 +27,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: requirements.txt | $(BIN)/python
+	@echo 'Installing into $(VENV); the first time this takes a few minutes'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/test.stamp: requirements.txt requirements-test.txt | $(BIN)/python
+	@echo 'Installing into $(VENV); the first time this takes a few minutes'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@ $(VENV)/run.stamp
