@@ -15,21 +15,20 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 
-def warp(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+def warp(images: torch.Tensor, matrices: torch.Tensor, *, nearest: bool = False) -> torch.Tensor:
     """Square images (N, C, S, S) uint8 seen through the maps (N, 3, 3) float32; the same shape and type.
 
-    Masks keep their class numbers: each pixel is one of the source's, where pixels of images are mixed of four.
+    A pixel is mixed of the four around its place, or with `nearest` taken from the one nearest to it, as masks need.
     """
-    mode = "nearest" if isinstance(images, tv_tensors.Mask) else "bilinear"
-    pixels = images.as_subclass(torch.Tensor).to(torch.float32, memory_format=torch.contiguous_format)
+    pixels = images.to(torch.float32, memory_format=torch.contiguous_format)
     grid = affine_grid(matrices[:, :2], list(pixels.shape), align_corners=False)
+    mode = "nearest" if nearest else "bilinear"
     moved = grid_sample(pixels, grid, mode=mode, padding_mode="reflection", align_corners=False)
-    moved = moved.round_().to(images.dtype)
-    return tv_tensors.wrap(moved, like=images) if isinstance(images, tv_tensors.TVTensor) else moved
+    return moved.round_().to(images.dtype)
 
 
 class Warp(v2.Transform):
-    """A transform that moves pixels by a map it draws."""
+    """A transform that moves the pixels of images and masks by a map it draws."""
 
     def draw(self) -> torch.Tensor:
         """A map (3, 3) float32 drawn from torch's generator."""
@@ -39,7 +38,9 @@ class Warp(v2.Transform):
         return {"matrix": self.draw()}
 
     def transform(self, inpt: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
-        return warp(inpt[None], params["matrix"][None])[0] if inpt.ndim == 3 else warp(inpt, params["matrix"][None])
+        layers = inpt.as_subclass(torch.Tensor).reshape(1, -1, *inpt.shape[-2:])  # all of them move alike
+        moved = warp(layers, params["matrix"][None], nearest=isinstance(inpt, tv_tensors.Mask)).reshape(inpt.shape)
+        return tv_tensors.wrap(moved, like=inpt) if isinstance(inpt, tv_tensors.TVTensor) else moved
 
 
 class QuarterTurn(Warp):

@@ -1,0 +1,107 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from core.augment.catalog import POLICIES, TRANSFORMS, policy, resolve, transform
+from core.errors import RecipeError
+from core.knobs import check_values
+from core.recipe import AugmentChoice, Recipe, TransformChoice
+
+NAMES = [row.name for row in TRANSFORMS]
+
+
+@pytest.mark.parametrize("row", TRANSFORMS, ids=NAMES)
+def test_every_transform_builds_from_its_defaults_and_from_both_ends_of_its_knobs(row):
+    torch.manual_seed(0)
+    image = torch.randint(0, 256, (3, 24, 24), dtype=torch.uint8)
+    ends = [{knob.name: getattr(knob, end) for knob in row.knobs} for end in ("default", "low", "high")]
+    for values in ends:
+        built = row.build(check_values(row.knobs, values, row.name))
+        assert isinstance(built, v2.Transform)
+        for _ in range(5):
+            changed = built(image.clone())
+            assert (changed.shape, changed.dtype) == (image.shape, torch.uint8)
+
+
+@pytest.mark.parametrize("row", TRANSFORMS, ids=NAMES)
+def test_every_row_says_what_it_does_and_where_it_comes_from(row):
+    assert row.label
+    assert row.sentence.endswith(".")
+    assert "http" in row.source
+    assert row.caution == "" or row.caution.endswith(".")
+
+
+def test_names_are_given_once():
+    assert len(set(NAMES)) == len(NAMES)
+    assert [p.name for p in POLICIES] == ["none", "light", "moderate", "heavy"]
+
+
+@pytest.mark.parametrize("row", POLICIES, ids=lambda p: p.name)
+def test_every_policy_resolves_to_rows_that_say_all_there_is_to_say(row):
+    rows = resolve(AugmentChoice(policy=row.name))
+    assert [choice.name for choice in rows] == [choice.name for choice in row.rows]
+    for choice in rows:
+        assert set(choice.values) == {knob.name for knob in transform(choice.name).knobs}
+    assert resolve(AugmentChoice(policy="my own", rows=rows)) == rows, "resolving again changes nothing"
+
+
+def test_the_policy_none_has_no_rows():
+    assert resolve(AugmentChoice(policy="none")) == ()
+
+
+def test_rows_of_ones_own_stand_before_the_policy():
+    rows = (TransformChoice(name="rotation", probability=0.3, values={"degrees": 5}),)
+    assert resolve(AugmentChoice(policy="heavy", rows=rows)) == (
+        TransformChoice(name="rotation", probability=0.3, values={"degrees": 5.0}),
+    )
+    assert resolve(AugmentChoice(policy="heavy", rows=())) == ()
+
+
+def test_a_knob_left_out_gets_its_default():
+    (row,) = resolve(AugmentChoice(rows=(TransformChoice(name="rotation"),)))
+    assert row.values == {"degrees": 15.0}
+
+
+def test_an_unknown_policy_is_refused_with_the_names_there_are():
+    with pytest.raises(RecipeError, match="found 'wild', expected one of none, light, moderate, heavy"):
+        resolve(AugmentChoice(policy="wild"))
+    assert policy("light").name == "light"
+
+
+def test_an_unknown_transform_is_refused_with_the_names_there_are():
+    with pytest.raises(RecipeError, match=r"augment\.rows\.1\.name.*'spin'.*h-flip, v-flip"):
+        resolve(AugmentChoice(rows=(TransformChoice(name="h-flip"), TransformChoice(name="spin"))))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"degrees": 200}, r"augment\.rows\.0\.values\.degrees.*200.*from 0 to 180 degrees"),
+        ({"degrees": "far"}, r"augment\.rows\.0\.values\.degrees"),
+        ({"speed": 3}, r"augment\.rows\.0\.values\.speed"),
+    ],
+)
+def test_a_bad_knob_is_refused_with_its_field_and_bounds(values, message):
+    with pytest.raises(RecipeError, match=message):
+        resolve(AugmentChoice(rows=(TransformChoice(name="rotation", values=values),)))
+
+
+@pytest.mark.parametrize("row", POLICIES, ids=lambda p: p.name)
+def test_a_recipe_with_a_policys_rows_survives_its_json(row):
+    recipe = Recipe(augment=AugmentChoice(policy=row.name, rows=resolve(AugmentChoice(policy=row.name))))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_the_rows_can_be_read_without_torch():
+    code = """
+import sys
+from core.augment.catalog import POLICIES, resolve
+from core.recipe import AugmentChoice
+for policy in POLICIES:
+    resolve(AugmentChoice(policy=policy.name))
+assert not {"torch", "torchvision"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,132 @@
+import pytest
+import torch
+
+from core.augment.catalog import POLICIES, TRANSFORMS, resolve
+from core.augment.pipeline import Augmentation, sample_seed
+from core.errors import RecipeError
+from core.recipe import AugmentChoice, TransformChoice
+
+
+def pictures(count: int, size: int = 32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
+
+
+def seeds(count: int, draw: int = 0) -> list[int]:
+    return [sample_seed(7, f"{number:06d}", draw) for number in range(count)]
+
+
+def only(name: str, probability: float = 1.0, **values: float) -> Augmentation:
+    return Augmentation([TransformChoice(name=name, probability=probability, values=values)])
+
+
+EVERYTHING = [AugmentChoice(policy=p.name) for p in POLICIES]
+EVERYTHING += [AugmentChoice(policy=row.name, rows=(TransformChoice(name=row.name),)) for row in TRANSFORMS]
+
+
+@pytest.mark.parametrize("choice", EVERYTHING, ids=lambda choice: choice.policy)
+def test_a_variant_depends_on_its_image_and_seed_and_not_on_its_company(choice):
+    augmentation, images = Augmentation(resolve(choice)), pictures(6)
+    together = augmentation(images, seeds(6))
+    assert (together.shape, together.dtype) == (images.shape, torch.uint8)
+    backwards = augmentation(images.flip(0), seeds(6)[::-1]).flip(0)
+    alone = torch.cat([augmentation(images[n : n + 1], seeds(6)[n : n + 1]) for n in range(6)])
+    assert torch.equal(together, backwards)
+    assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("choice", EVERYTHING, ids=lambda choice: choice.policy)
+def test_neither_the_images_nor_torchs_generator_are_touched(choice):
+    augmentation, images = Augmentation(resolve(choice)), pictures(3)
+    before, state = images.clone(), torch.get_rng_state()
+    augmentation(images, seeds(3))
+    assert torch.equal(images, before)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_torchs_generator_is_given_back_even_when_a_transform_fails():
+    state = torch.get_rng_state()
+    with pytest.raises(RuntimeError):
+        only("rotation")(torch.zeros(1, 3, 8), seeds(1))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("policy", ["light", "moderate", "heavy"])
+def test_another_draw_is_another_variant_and_the_same_draw_the_same(policy):
+    augmentation, images = Augmentation(resolve(AugmentChoice(policy=policy))), pictures(4)
+    first, again, second = (augmentation(images, seeds(4, draw)) for draw in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert all(not torch.equal(first[n], second[n]) for n in range(4))
+
+
+def test_images_stored_channels_last_give_the_same_variants():
+    augmentation, images = Augmentation(resolve(AugmentChoice(policy="heavy"))), pictures(4)
+    stored = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    assert torch.equal(augmentation(stored, seeds(4)), augmentation(images, seeds(4)))
+
+
+def test_taking_a_row_out_leaves_the_draws_of_the_others_as_they_were():
+    turn = TransformChoice(name="rotation", probability=0.5)
+    brighter = TransformChoice(name="brightness", probability=0.5)
+    images = pictures(16)
+    both, alone = Augmentation([brighter, turn]), Augmentation([turn])
+    unlit = Augmentation([brighter.model_copy(update={"probability": 0.0}), turn])
+    assert torch.equal(unlit(images, seeds(16)), alone(images, seeds(16)))
+    turned = [not torch.equal(a, b) for a, b in zip(alone(images, seeds(16)), images, strict=True)]
+    assert any(turned)
+    assert not all(turned)
+    assert not torch.equal(both(images, seeds(16)), alone(images, seeds(16)))
+
+
+def test_a_row_that_stands_twice_draws_twice():
+    shift = TransformChoice(name="channel-shift", values={"steps": 100})
+    grey = torch.full((1, 3, 8, 8), 127, dtype=torch.uint8)
+    once = Augmentation([shift])(grey, [5]).int() - 127
+    twice = Augmentation([shift, shift])(grey, [5]).int() - 127
+    assert not torch.equal(twice, 2 * once)
+
+
+def test_a_probability_is_how_often_a_row_is_drawn():
+    images = pictures(400, size=4)
+    changed = only("h-flip", 0.3)(images, seeds(400)) != images
+    assert changed.flatten(1).any(1).float().mean() == pytest.approx(0.3, abs=0.07)
+
+
+def test_nothing_is_drawn_by_no_rows_and_by_rows_of_probability_zero():
+    images = pictures(2)
+    for rows in ([], [TransformChoice(name="rotation", probability=0.0)]):
+        augmentation = Augmentation(rows)
+        assert not augmentation.draws
+        assert torch.equal(augmentation(images, seeds(2)), images)
+    assert only("rotation", 0.01).draws
+
+
+def test_moves_that_follow_one_another_are_resampled_once():
+    """Exact quarter turns joined into one map give an exact turn again; drawn one by one and resampled they would not."""
+    quarter = [TransformChoice(name="quarter-turn")] * 4
+    images = pictures(8)
+    varied = Augmentation(quarter)(images, seeds(8))
+    turns = [torch.rot90(images, k, (2, 3)) for k in range(4)]
+    for number in range(8):
+        assert any(torch.equal(varied[number], turn[number]) for turn in turns)
+
+
+def test_a_seed_is_needed_for_every_image():
+    with pytest.raises(ValueError, match="2 images and 1 seeds"):
+        only("h-flip")(pictures(2), seeds(1))
+
+
+def test_no_image_gives_no_variant():
+    assert only("rotation")(pictures(0), []).shape == (0, 3, 32, 32)
+
+
+def test_rows_are_checked_when_the_pipeline_is_made():
+    with pytest.raises(RecipeError, match="one of h-flip"):
+        only("spin")
+    with pytest.raises(RecipeError, match="degrees"):
+        only("rotation", degrees=999)
+
+
+def test_seeds_differ_by_run_sample_and_draw():
+    every = {sample_seed(run, sample, draw) for run in (0, 1) for sample in ("000001", "000002") for draw in (0, 1)}
+    assert len(every) == 8
