@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from core.augment import pipeline
 from core.augment.catalog import POLICIES, TRANSFORMS, resolve
 from core.augment.pipeline import Augmentation, sample_seed
+from core.augment.warp import warp
 from core.errors import RecipeError
 from core.recipe import AugmentChoice, TransformChoice
 
@@ -101,14 +103,28 @@ def test_nothing_is_drawn_by_no_rows_and_by_rows_of_probability_zero():
     assert only("rotation", 0.01).draws
 
 
-def test_moves_that_follow_one_another_are_resampled_once():
-    """Exact quarter turns joined into one map give an exact turn again; drawn one by one and resampled they would not."""
-    quarter = [TransformChoice(name="quarter-turn")] * 4
-    images = pictures(8)
-    varied = Augmentation(quarter)(images, seeds(8))
-    turns = [torch.rot90(images, k, (2, 3)) for k in range(4)]
-    for number in range(8):
-        assert any(torch.equal(varied[number], turn[number]) for turn in turns)
+@pytest.mark.parametrize(
+    ("names", "resamplings"),
+    [(["rotation", "zoom", "shift"], 1), (["rotation", "h-flip", "shift"], 2), (["h-flip", "brightness"], 0)],
+)
+def test_moves_that_follow_one_another_are_resampled_once(names, resamplings, monkeypatch):
+    calls = []
+    monkeypatch.setattr(pipeline, "warp", lambda *given: calls.append(1) or warp(*given))
+    Augmentation([TransformChoice(name=name) for name in names])(pictures(4), seeds(4))
+    assert len(calls) == resamplings
+
+
+def test_joined_moves_are_done_in_the_order_of_their_rows():
+    turn, shift = TransformChoice(name="rotation"), TransformChoice(name="shift", values={"share": 0.3})
+    x, y = torch.meshgrid(*[torch.linspace(-3, 3, 32)] * 2, indexing="xy")
+    images = (127 + 60 * torch.sin(x) + 60 * torch.cos(y)).to(torch.uint8).expand(1, 3, 32, 32)  # smooth
+    seed = seeds(1)
+    one_by_one = Augmentation([shift])(Augmentation([turn])(images, seed), seed).float()
+    joined = Augmentation([turn, shift])(images, seed).float()
+    other_way = Augmentation([shift, turn])(images, seed).float()
+    middle = (..., slice(8, 24), slice(8, 24))  # away from the mirrored edges
+    near, far = ((one_by_one - other)[middle].abs().mean() for other in (joined, other_way))
+    assert near < 1 < 3 < far
 
 
 def test_a_seed_is_needed_for_every_image():
