@@ -32,7 +32,6 @@ class RowFile:
             self._data_file = _sized(path, count * self._row_bytes)
             self._sums_file = _sized(path.with_suffix(".sums"), count * 4)
         self._data = _map(self._data_file, self._dtype, (count, *shape))
-        self._sums = _map(self._sums_file, np.dtype(np.uint32), (count,))
 
     def missing(self, rows: Sequence[int]) -> list[int]:
         """Those of `rows` that nobody has filled yet, each once, in order."""
@@ -54,13 +53,15 @@ class RowFile:
 
     def close(self) -> None:
         """Let go of the files; the table stays."""
-        self._data = self._sums = None  # the maps close with the last array that looks into them
+        self._data = None  # the map closes with the last array that looks into it
         self._data_file.close()
         self._sums_file.close()
 
     def _has(self, row: int) -> bool:
-        if not self._good[row] and self._sums[row]:
-            self._good[row] = self._sums[row] == _checksum(self._data[row])
+        if not self._good[row]:
+            with self._lock:
+                kept = _read_at(self._sums_file, row * 4)
+            self._good[row] = kept != 0 and kept == _checksum(self._data[row])
         return bool(self._good[row])
 
 
@@ -80,6 +81,12 @@ def _write_at(file: BinaryIO, place: int, data: bytes) -> None:
     file.seek(place)
     while data:  # an almost full disk takes a part and only then refuses
         data = data[file.write(data) :]
+
+
+def _read_at(file: BinaryIO, place: int) -> int:
+    """A checksum, read from the file: through a map, even a look at an empty place kills when a RAM disk is full."""
+    file.seek(place)
+    return int(np.frombuffer(file.read(4), np.uint32)[0])
 
 
 def _checksum(row: np.ndarray) -> int:
