@@ -213,12 +213,12 @@ def test_bad_input_is_one_line_and_exit_code_2(command, words, said):
         ("modle.backbone=resnet18", "modle"),
         ("model.weights=/nowhere.safetensors", "/nowhere.safetensors"),
         ("model.backbone=not_a_model", "not_a_model"),
-        ("batch_size=4000", "batch_size"),
+        ("batch_size=0", "batch_size"),
         ("image_size=4", "image_size"),
     ],
 )
 def test_a_recipe_that_cannot_train_is_refused_before_a_run_is_made(command, tiny_dataset, workspace, setting, said):
-    _assert_refused(command("train", tiny_dataset.id, "--set", setting), said)
+    _assert_refused(command("train", tiny_dataset.id, *SMALL, "--set", setting), said)
     assert RunStore(workspace).list() == []
 
 
@@ -244,3 +244,12 @@ def test_python_m_core_answers_in_a_process_of_its_own(workspace, tmp_path):
     done = subprocess.run([*words, "train", "x"], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_weights_that_are_neither_here_nor_to_be_had_name_those_that_are_here(workspace, tiny_dataset, tmp_path):
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub"), "FOVEA_WORKSPACE": str(workspace.root)}
+    words = [sys.executable, "-m", "core", "train", tiny_dataset.id, *SMALL, "--set", "model.backbone=resnet18"]
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **offline}, capture_output=True, text=True)
+    _assert_refused((done.returncode, done.stdout, done.stderr), "resnet18", "tf_efficientnet_lite0")
+    assert RunStore(workspace).list() == []
