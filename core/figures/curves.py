@@ -16,7 +16,7 @@ Entry = Mapping[str, Any]
 
 
 def loss_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
-    """Loss of every step (thinned to 1,000 points), and of training and validation after each epoch."""
+    """Loss as each epoch proceeds (thinned to 1,000 points), and of training and validation at its end."""
     figure = go.Figure()
     steps = thinned(step_points(entries))
     if steps:
@@ -24,16 +24,16 @@ def loss_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
             x=[x for x, _ in steps],
             y=[y for _, y in steps],
             mode="lines",
-            name="each step",
+            name="within the epoch",
             line={"color": faded(QUIET, 0.55), "width": 1},
-            hovertemplate="epoch %{x:.2f}<br>loss %{y:.3f}<extra>each step</extra>",
+            hovertemplate="epoch %{x:.2f}<br>loss %{y:.3f}<extra>within the epoch</extra>",
         )
     epochs = _epochs(entries)
     _line(figure, epochs, "train", "loss", "training", QUIET, ".3f")
     _line(figure, epochs, "validation", "loss", "validation", ACCENT, ".3f")
     quiet(figure, height=HEIGHT, x="epoch", y="loss", identity=identity)
     figure.update_yaxes(rangemode="tozero")
-    return _phases(_whole_epochs(figure, entries), epochs)
+    return _phases(_whole_epochs(figure, entries), entries)
 
 
 def accuracy_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
@@ -67,11 +67,11 @@ def accuracy_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figur
         )
     quiet(figure, height=HEIGHT, x="epoch", y="accuracy", identity=identity)
     figure.update_yaxes(tickformat=".0%")
-    return _phases(_whole_epochs(figure, entries), epochs)
+    return _phases(_whole_epochs(figure, entries), entries)
 
 
 def step_points(entries: Sequence[Entry]) -> list[tuple[float, float]]:
-    """(epoch as a fraction, loss) of every training step in the journal."""
+    """(epoch as a fraction, mean loss of the epoch so far) at every training step that the journal tells of."""
     return [
         (entry["epoch"] - 1 + entry["step"] / max(1, entry["steps"]), entry["loss"])
         for entry in entries
@@ -114,12 +114,17 @@ def _whole_epochs(figure: go.Figure, entries: Sequence[Entry]) -> go.Figure:
     return figure
 
 
-def _phases(figure: go.Figure, epochs: Sequence[Entry]) -> go.Figure:
-    for before, after in pairwise(epochs):
-        if before.get("phase") != after.get("phase"):
+def _phases(figure: go.Figure, entries: Sequence[Entry]) -> go.Figure:
+    names = {entry["phase"]: entry["name"] for entry in entries if entry.get("kind") == "phase"}
+    for before, after in pairwise(_epochs(entries)):
+        if before["phase"] != after["phase"]:
             figure.add_vline(
                 x=before["epoch"],
                 line={"color": QUIET, "width": 1, "dash": "dot"},
-                annotation={"text": label(str(after["phase"])), "font": {"size": 11}, "yref": "paper", "y": 1},
+                annotation={
+                    "text": label(names.get(after["phase"], f"phase {after['phase'] + 1}")),
+                    "font": {"size": 11, "color": QUIET},
+                    "yanchor": "top",
+                },
             )
     return figure

@@ -15,7 +15,7 @@ def trace(figure, name):
     return next(trace for trace in figure.data if trace.name == name)
 
 
-def epoch(number, *, train=(0.9, 0.5), validation=(1.0, 0.4), phase="head", best=False):
+def epoch(number, *, train=(0.9, 0.5), validation=(1.0, 0.4), phase=0, best=False):
     return {
         "kind": "epoch",
         "phase": phase,
@@ -28,7 +28,7 @@ def epoch(number, *, train=(0.9, 0.5), validation=(1.0, 0.4), phase="head", best
 
 
 def step(epoch_number, number, loss, steps=10):
-    return {"kind": "step", "phase": "head", "epoch": epoch_number, "step": number, "steps": steps, "loss": loss}
+    return {"kind": "step", "phase": 0, "epoch": epoch_number, "step": number, "steps": steps, "loss": loss}
 
 
 def test_a_label_is_shown_letter_for_letter_and_never_as_markup():
@@ -46,7 +46,7 @@ def test_no_name_reaches_a_figure_unescaped():
         class_counts({"train": {EVIL: 3, "b": 1}}, [EVIL, "b"]),
         confusion_matrix([[1, 2], [3, 4]], [EVIL, "b"]),
         probability_bars({EVIL: 0.5, "b": 0.5}, [EVIL, "b"]),
-        accuracy_curves([epoch(1, phase="head"), epoch(2, phase=EVIL)]),
+        accuracy_curves([epoch(1), {"kind": "phase", "phase": 1, "name": EVIL}, epoch(2, phase=1)]),
     ]
     for figure in figures:
         drawn = json.loads(figure.to_json())
@@ -73,7 +73,7 @@ def test_a_long_run_draws_at_most_a_thousand_points_and_always_the_last():
     assert len(thinned(points)) == MOST_POINTS
     assert thinned(points)[0] == points[0]
     assert thinned(points)[-1] == points[-1]
-    assert len(trace(loss_curves([step(1, n, 1.0, 5000) for n in range(5000)]), "each step").x) == MOST_POINTS
+    assert len(trace(loss_curves([step(1, n, 1.0, 5000) for n in range(5000)]), "within the epoch").x) == MOST_POINTS
 
 
 def test_the_curves_carry_the_journals_numbers():
@@ -102,7 +102,7 @@ def test_zoom_survives_new_data_for_the_same_run():
 
 
 def test_a_new_phase_is_marked():
-    figure = loss_curves([epoch(1, phase="head"), epoch(2, phase="everything")])
+    figure = loss_curves([epoch(1), {"kind": "phase", "phase": 1, "name": "everything"}, epoch(2, phase=1)])
 
     assert [note.text for note in figure.layout.annotations] == ["everything"]
 

@@ -1,0 +1,29 @@
+"""Fovea: fine-tune image models and see what happens. This file is the table of contents; `streamlit run app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.shared import cache, sidebar, state
+
+HERE = Path(__file__).parent
+
+st.set_page_config("Fovea", page_icon=str(HERE / ".streamlit" / "icon.png"), layout="wide")
+st.logo(str(HERE / ".streamlit" / "logo.png"), size="large", icon_image=str(HERE / ".streamlit" / "icon.png"))
+st.html(HERE / "pages" / "shared" / "look.css")
+
+page = st.navigation(
+    [
+        st.Page("pages/data.py", title="Data", icon=":material/photo_library:", default=True),
+        st.Page("pages/augment.py", title="Augment", icon=":material/auto_fix_high:"),
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
+        st.Page("pages/evaluate.py", title="Evaluate", icon=":material/query_stats:"),
+        st.Page("pages/predict.py", title="Predict", icon=":material/photo_camera:"),
+    ]
+)
+cache.wake()
+state.settle()
+sidebar.in_hand()
+state.show_news()
+page.run()

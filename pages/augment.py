@@ -1,0 +1,121 @@
+"""Augment: choose how training images are varied, and see what it does to them."""
+
+import streamlit as st
+
+from core.augment.catalog import POLICIES, policy, resolve, transform
+from core.data.dataset import Dataset, Sample
+from core.recipe import AugmentChoice, TransformChoice
+from pages.shared import cache, forms, gallery, recipe_form
+from pages.shared.guard import require_app
+from pages.shared.pickers import dataset_or_stop, or_stop
+from pages.shared.words import plain
+
+require_app()
+VARIANTS = 11  # beside one original: three rows of four
+
+
+def choose_rows() -> AugmentChoice:
+    """A policy, and its rows with their knobs; rows that were changed make a choice of one's own."""
+    names = [row.name for row in POLICIES]
+    name = st.segmented_control(
+        "Policy",
+        names,
+        format_func=lambda name: policy(name).label,
+        default="light",
+        required=True,
+        key="augment_policy",
+        persist_state="session",
+    )
+    chosen = policy(name if name in names else "light")
+    st.caption(plain(chosen.sentence))
+    added = st.session_state.setdefault(f"augment_added_{chosen.name}", [])
+    rows = (*chosen.rows, *(TransformChoice(name=extra) for extra in added))
+    with or_stop():
+        kept = forms.transform_rows(rows, f"augment_{chosen.name}")
+    st.selectbox(
+        "Add a transform",
+        forms.unused_transforms(rows),
+        None,
+        lambda name: transform(name).label,
+        key="augment_add",
+        placeholder="Add a transform",
+        label_visibility="collapsed",
+        on_change=add_row,
+        args=(f"augment_added_{chosen.name}",),
+    )
+    asked, own = AugmentChoice(policy=chosen.name), AugmentChoice(policy=f"{chosen.name}, changed", rows=kept)
+    return asked if resolve(own) == resolve(asked) else own
+
+
+def add_row(key: str) -> None:
+    """Put the transform that was picked at the end of the policy's rows."""
+    name = st.session_state["augment_add"]
+    if name in forms.unused_transforms(()):
+        st.session_state[key] = [*st.session_state[key], name]
+    st.session_state["augment_add"] = None
+
+
+def choose_pictures(dataset: Dataset) -> list[Sample]:
+    """Training pictures to vary: one, or one of each of a few classes; another draw takes others."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="augment_pictures"):
+        view = st.segmented_control(
+            "Show",
+            ["One picture", "Four pictures"],
+            default="One picture",
+            required=True,
+            key="augment_view",
+            persist_state="session",
+        )
+        turn = st.session_state.setdefault("augment_turn", 0)
+        st.button(
+            "Other pictures",
+            key="augment_other",
+            icon=":material/shuffle:",
+            on_click=lambda: st.session_state.update(augment_turn=turn + 1),
+        )
+        seed = st.number_input("seed", 0, 2**31 - 1, 0, key="augment_seed", persist_state="session", width=120)
+        st.button(
+            "New draw",
+            key="augment_draw",
+            icon=":material/casino:",
+            on_click=lambda: st.session_state.update(augment_seed=seed + 1),
+        )
+    samples = gallery.mixed(dataset.of("train"))
+    wanted = 1 if view == "One picture" else min(4, len(samples))
+    return [samples[(turn * wanted + place) % len(samples)] for place in range(wanted)]
+
+
+st.title("Augment")
+st.caption(
+    "Choose how training pictures are varied, and see what it does. Validation and test pictures stay as they are."
+)
+dataset = dataset_or_stop()
+if not dataset.of("train"):
+    st.error("This dataset has no training pictures.")
+    st.stop()
+
+left, right = st.columns([2, 3], gap="large")
+with left:
+    choice = choose_rows()
+with right:
+    samples = choose_pictures(dataset)
+    seed = st.session_state["augment_seed"]
+    with or_stop(), st.spinner("Drawing variants", show_time=True):
+        per_picture = VARIANTS if len(samples) == 1 else 3
+        lines = cache.variants(dataset, samples, resolve(choice), seed, *recipe_form.shape(), per_picture)
+    with st.container(key="variants"), st.grid(4, min_column_width=72, gap="xsmall"):
+        for sample, (original, *variants) in zip(samples, lines, strict=True):
+            name = dataset.classes[sample.label]
+            st.image(original, caption="original", alt=f"{name}, as the network sees it", width="stretch")
+            for number, variant in enumerate(variants):
+                st.image(variant, caption=f"variant {number + 1}", alt=f"{name}, variant {number + 1}", width="stretch")
+    st.caption(
+        f"These are the very pictures that a run with seed {seed} learns from: variant 1 in its first epoch, "
+        "variant 2 in its second. From: " + ", ".join(plain(sample.name, 40) for sample in samples)
+    )
+with left:
+    if st.button(
+        "Train with this", type="primary", key="to_train", icon=":material/arrow_forward:", icon_position="right"
+    ):
+        recipe_form.begin_with(choice, seed)
+        st.switch_page("pages/train.py")

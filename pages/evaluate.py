@@ -1,0 +1,206 @@
+"""Evaluate: what a model got right, what it took for what, and the pictures it got wrong."""
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.errors import FoveaError
+from core.evaluate.classification import ClassificationResult, read_result
+from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, confused_pairs, of_cell
+from core.figures.confusion import confusion_matrix
+from core.runs.seal import openings
+from core.runs.store import Run
+from pages.shared import cache, gallery, state
+from pages.shared.guard import require_app
+from pages.shared.live import PLAIN_FIGURE
+from pages.shared.pickers import or_stop, run_or_stop
+from pages.shared.words import bounds, count, moment, plain, share
+
+require_app()
+EVALUATE = "core.evaluate.evaluation:evaluate_run"
+MOST_PAIRS = 6
+MOST_MISTAKES = 96
+SPLITS = {"validation": "Validation", "test": ":material/lock: Test"}
+
+
+def validation(run: Run) -> ClassificationResult:
+    """The stored report on the validation split, or a new one."""
+    with or_stop(), st.spinner("Evaluating", show_time=True):
+        stored = read_result(run.paths.results("validation"))
+        return stored or cache.lab().call(EVALUATE, str(cache.workspace().root), run.id, "validation")
+
+
+def test(run: Run) -> ClassificationResult:
+    """The report on the test split, once somebody has broken the seal; every opening is counted and shown."""
+    opened = openings(run.paths)
+    result = read_result(run.paths.results("test")) if opened else None
+    with st.container(border=True, key="seal"):
+        if not run.facts.samples.get("test"):
+            st.markdown("This data has no test split.")
+            st.stop()
+        if not opened:
+            st.markdown(
+                "**The test split is sealed.** Open it once, at the end, when no choice depends on it any more."
+            )
+            st.caption(
+                "Opening is written down in the run, and every report says how often it was done. Opened 0 times."
+            )
+        else:
+            times = "; ".join(
+                f"{moment(look['time'])} from the {plain(look['by'])}" for look in openings(run.paths)[-3:]
+            )
+            st.markdown(f":material/lock_open: **Opened {count(len(opened), 'time')}**, last: {times}.")
+        if result is None and st.button(
+            "Open the test split", key="open_test", type="primary", icon=":material/lock_open:"
+        ):
+            with or_stop(), st.spinner("Evaluating", show_time=True):
+                cache.lab().call(EVALUATE, str(cache.workspace().root), run.id, "test", opened_by="page")
+            st.rerun()
+    if result is None:
+        st.stop()
+    return result
+
+
+def headline(result: ClassificationResult) -> None:
+    """The two numbers that stand for the rest, each with its interval."""
+    with st.container(key="headline"), st.grid(3, min_column_width=170):
+        for label, value, interval, help in (
+            ("accuracy", result.accuracy, result.interval, "Share of images named rightly; 95 % interval (Wilson)."),
+            (
+                "macro F1",
+                result.macro_f1,
+                result.macro_f1_interval,
+                "Mean F1 of the classes; 95 % interval (bootstrap).",
+            ),
+        ):
+            st.metric(label, share(value), delta=bounds(interval), delta_color="off", delta_arrow="off", help=help)
+        st.metric("images", f"{result.n:,}", delta=plain(result.checkpoint, 30), delta_color="off", delta_arrow="off")
+
+
+def per_class(result: ClassificationResult) -> None:
+    """Precision, recall and F1 of every class, with their intervals."""
+    bar = {
+        name: st.column_config.ProgressColumn(name, format="%.3f", min_value=0, max_value=1, width="small")
+        for name in ("precision", "recall", "F1")
+    }
+    rows = [
+        {
+            "class": row.label,
+            "recall": row.recall,
+            "recall 95 %": bounds(row.recall_interval),
+            "precision": row.precision,
+            "precision 95 %": bounds(row.precision_interval),
+            "F1": row.f1,
+            "F1 95 %": bounds(row.f1_interval),
+            "images": row.support,
+        }
+        for row in result.per_class
+    ]
+    st.dataframe(rows, hide_index=True, column_config=bar, key="per_class", alt="Scores of every class")
+    st.caption(
+        "Recall: share of a class's images that were found. Precision: share of its answers that are right. "
+        "An empty cell is undefined."
+    )
+
+
+def matrix(run: Run, result: ClassificationResult) -> tuple[int, int] | None:
+    """The confusion matrix; a click on a cell chooses it."""
+    held = st.session_state.get(state.CELL)
+    cell = tuple(held[2:]) if held and tuple(held[:2]) == (run.id, result.split) else None
+
+    def click() -> None:
+        points = st.session_state["matrix"].selection.points
+        pair = points[0].get("customdata") if points else None
+        if pair and all(isinstance(place, int) and 0 <= place < len(result.classes) for place in pair):
+            st.session_state[state.CELL] = (run.id, result.split, *pair)
+
+    figure = confusion_matrix(result.confusion, result.classes, cell)
+    st.plotly_chart(
+        figure, key="matrix", on_select=click, selection_mode="points", config=PLAIN_FIGURE, alt="Confusion matrix"
+    )
+    return cell
+
+
+def clear_cell() -> None:
+    st.session_state[state.CELL] = None
+
+
+def pictures(dataset: Dataset | None, mistakes: list[Mistake], key: str) -> None:
+    """What was taken for what, as thumbnails; as a table when the dataset is gone."""
+    if dataset is None:
+        st.dataframe([vars(mistake) for mistake in mistakes], hide_index=True)
+        return
+    shown = mistakes[gallery.paged(len(mistakes), key)]
+    cells = [
+        (
+            dataset.thumbnail(dataset.sample(m.id)),
+            f"{m.predicted} {m.confidence:.2f}",
+            f"{m.file}: is {m.truth}, called {m.predicted} with probability {m.confidence:.2f}",
+        )
+        for m in shown
+    ]
+    gallery.sheet(cells, key, width=104)
+
+
+def choose_pair(pairs: list[ConfusedPair], run: Run, result: ClassificationResult) -> None:
+    """The pairs that are mixed up most, as buttons that choose their cell."""
+    if not pairs:
+        return
+    st.markdown("**Mixed up most**")
+    with st.container(horizontal=True, gap="xsmall", key="pairs"):
+        for number, pair in enumerate(pairs[:MOST_PAIRS]):
+            label = f"{plain(pair.truth, 24)} → {plain(pair.predicted, 24)}: {pair.count} ({pair.share:.0%})"
+            if st.button(label, key=f"pair_{number}"):
+                places = (result.classes.index(pair.truth), result.classes.index(pair.predicted))
+                st.session_state[state.CELL] = (run.id, result.split, *places)
+                st.rerun()
+
+
+st.title("Evaluate")
+st.caption("What the model got right, what it takes for what, and the pictures it got wrong.")
+run = run_or_stop(trained=True)
+split = st.segmented_control(
+    "Split", list(SPLITS), format_func=SPLITS.get, default="validation", required=True, key="evaluate_split"
+)
+result = test(run) if split == "test" else validation(run)
+with or_stop():
+    table = cache.predictions(run.paths.predictions(result.split))
+try:
+    dataset = cache.dataset(run.recipe.dataset)
+except FoveaError:
+    dataset = None
+
+headline(result)
+left, right = st.columns(2, gap="medium")
+with left:
+    st.subheader("What is taken for what")
+    cell = matrix(run, result)
+with right:
+    st.subheader("Every class")
+    per_class(result)
+    choose_pair(confused_pairs(table), run, result)
+
+if cell:
+    truth, predicted = (plain(result.classes[place], 40) for place in cell)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader(
+            f"{truth} named rightly" if truth == predicted else f"{truth} taken for {predicted}", width="content"
+        )
+        st.button("All mistakes", key="clear_cell", icon=":material/close:", on_click=clear_cell)
+    shown = of_cell(table, *cell)
+else:
+    st.subheader("Most confident mistakes")
+    st.caption("Look here first: where a model is sure and wrong, it is often the label that is wrong.")
+    shown = confident_mistakes(table, MOST_MISTAKES)
+if shown:
+    pictures(dataset, shown, "mistakes")
+else:
+    st.markdown("None.")
+st.download_button(
+    "Prediction table (CSV)",
+    run.paths.predictions(result.split).read_bytes(),
+    f"{run.id} {result.split}.csv",
+    "text/csv",
+    key="predictions_csv",
+    icon=":material/download:",
+    on_click="ignore",
+)

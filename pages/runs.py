@@ -1,0 +1,126 @@
+"""Runs: every run there is, and what can be done with one."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from core.presets import preset
+from core.recipe import Recipe, diff
+from core.runs.index import RunSummary
+from core.runs.store import Run
+from pages.shared import cache, live, state
+from pages.shared.guard import require_app
+from pages.shared.pickers import nothing, or_stop
+from pages.shared.words import bounds, count, plain
+
+require_app()
+SECONDS = 2  # between looks at the list while something in it is at work
+MOST = 1000  # newest runs in the table
+COLUMNS = {
+    "validation": st.column_config.ProgressColumn("validation", format="%.3f", min_value=0, max_value=1, width="small"),
+    "time": st.column_config.NumberColumn("time (s)", format="%.0f", width="small"),
+    "speed": st.column_config.NumberColumn("images/s", format="%.0f", width="small"),
+    "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width="small"),
+    "name": st.column_config.TextColumn("name", width="medium"),
+}
+
+
+def line(run: RunSummary) -> dict[str, object]:
+    """A run as a row of the table."""
+    return {
+        "state": run.state.value,
+        "name": run.name,
+        "data": run.dataset_name,
+        "validation": run.best.get("accuracy"),
+        "95 % interval": bounds(run.interval),
+        "policy": run.policy,
+        "epochs": f"{run.epochs_done} of {run.epochs}",
+        "time": run.seconds,
+        "speed": run.images_per_second,
+        "preset": run.preset,
+        "tags": ", ".join(run.tags),
+        "made": datetime.fromtimestamp(run.created, UTC),
+    }
+
+
+def table(at_work: bool) -> None:
+    """All runs; choosing a row takes its run in hand."""
+
+    @st.fragment(run_every=SECONDS if at_work else None)
+    def tick() -> None:
+        runs = cache.runs()
+        ids = [run.id for run in runs[:MOST]]
+        st.dataframe(
+            [line(run) for run in runs[:MOST]],
+            column_config=COLUMNS,
+            hide_index=True,
+            key="runs_table",
+            on_select=lambda: choose(ids),
+            selection_mode="single-row",
+            alt="All runs, newest first",
+        )
+        if at_work and not any_at_work():
+            live.changed()
+
+    tick()
+
+
+def choose(ids: list[str]) -> None:
+    """Take the run of the chosen row in hand; `ids` are those of the table that was clicked."""
+    rows = st.session_state["runs_table"].selection.rows
+    if rows and 0 <= rows[0] < len(ids):
+        state.watch_run(ids[rows[0]])
+
+
+def any_at_work() -> bool:
+    return any(not run.state.is_finished for run in cache.runs()[:MOST])
+
+
+def differences(run: Run) -> None:
+    """What this run's recipe changed about its preset."""
+    with or_stop():
+        base = preset(run.recipe.preset).recipe() if run.recipe.preset else Recipe()
+    own = [row for row in diff(base, run.recipe) if row.path not in ("dataset", "preset", "name", "task")]
+    rows = [{"choice": row.path, "usually": str(row.left), "here": str(row.right)} for row in own]
+    label = f"{count(len(rows), 'choice')} unlike the preset" if rows else "Exactly its preset"
+    with st.expander(label, icon=":material/difference:", key="run_differences"):
+        if rows:
+            st.dataframe(rows, hide_index=True)
+        st.download_button(
+            "Recipe as JSON", run.recipe.to_json(), f"{run.id}.json", "application/json", key="recipe_json"
+        )
+
+
+st.title("Runs")
+runs = cache.runs()
+waiting = len(cache.store().queue())
+st.caption(
+    f"{count(len(runs), 'run')}, newest first"
+    + (f" · {waiting} waiting in the queue" if waiting else "")
+    + ". Choose a row to open it."
+)
+if not runs:
+    ready = state.dataset_id() is not None
+    nothing(
+        "No run yet.", "Train a model: half a minute is enough.", *(("pages/train.py", "Go to Train") if ready else ())
+    )
+table(any_at_work())
+
+with or_stop():
+    run = cache.store().get(state.run_id())
+with st.container(border=True, key="run_panel"):
+    live.headline(run)
+    live.numbers(run)
+    with st.container(horizontal=True):
+        live.actions(run)
+        if st.button("Open", key="open_run", icon=":material/monitoring:"):
+            state.watch_run(run.id)
+            st.switch_page("pages/train.py")
+        with st.popover("Delete", icon=":material/delete:", key="delete_menu", disabled=run.status.state.has_worker):
+            st.markdown(f"Delete **{plain(run.name, 60)}** with its weights and results?")
+            if st.button("Delete for good", type="primary", key="delete_run"):
+                with or_stop():
+                    cache.store().delete(run.id)
+                live.changed()
+    differences(run)
+    live.log(run)

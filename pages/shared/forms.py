@@ -1,0 +1,75 @@
+"""Widgets drawn from data: one for each kind of knob, and the rows of an augmentation policy."""
+
+from typing import Any
+
+import streamlit as st
+
+from core.augment.catalog import TRANSFORMS, TransformRow, transform
+from core.knobs import BoolKnob, ChoiceKnob, FloatKnob, IntKnob, Knob
+from core.recipe import TransformChoice
+from pages.shared.words import plain
+
+MOST_STOPS = 1000  # a slider with more positions is a number field instead
+
+
+def knob_widget(knob: Knob, value: Any, key: str) -> Any:
+    """Draw a knob and give its value, checked, as a browser can send anything. Raises RecipeError if it is not allowed."""
+    name = plain(knob.label)
+    keep = {"key": key, "help": knob.help or None, "persist_state": "session"}
+    match knob:
+        case FloatKnob() | IntKnob():
+            label = f"{name} ({plain(knob.unit)})" if knob.unit else name
+            fits = (knob.high - knob.low) / knob.step <= MOST_STOPS
+            draw = st.slider if fits else st.number_input
+            number = draw(label, knob.low, knob.high, value, step=knob.step, format=_format(knob), **keep)
+            return knob.check(number)
+        case ChoiceKnob():
+            return knob.check(st.selectbox(name, knob.options, knob.options.index(value), **keep))
+        case BoolKnob():
+            return knob.check(st.toggle(name, value, **keep))
+
+
+def knob_widgets(knobs: tuple[Knob, ...], key: str) -> dict[str, Any]:
+    """All knobs of a row, starting from their defaults."""
+    return {knob.name: knob_widget(knob, knob.default, f"{key}_{knob.name}") for knob in knobs}
+
+
+def transform_rows(rows: tuple[TransformChoice, ...], key: str) -> tuple[TransformChoice, ...]:
+    """Draw the rows of a policy, each with a switch, its probability and its knobs; give those that are switched on."""
+    return tuple(
+        chosen for place, row in enumerate(rows) if (chosen := _transform_row(row, f"{key}_{place}_{row.name}"))
+    )
+
+
+def _transform_row(choice: TransformChoice, key: str) -> TransformChoice | None:
+    row = transform(choice.name)
+    with st.container(border=True, gap="xsmall", key=f"{key}_row"):
+        on = st.toggle(f"**{plain(row.label)}**", True, key=f"{key}_on", help=_about(row), persist_state="session")
+        if not on:
+            return None
+        with st.container(horizontal=True, gap="medium"):
+            chance = st.slider(
+                "how often", 0.0, 1.0, choice.probability, 0.05, "percent", key=f"{key}_often", persist_state="session"
+            )
+            values = {
+                knob.name: knob_widget(knob, choice.values.get(knob.name, knob.default), f"{key}_{knob.name}")
+                for knob in row.knobs
+            }
+    return TransformChoice(name=row.name, probability=min(1.0, max(0.0, chance)), values=values)
+
+
+def unused_transforms(rows: tuple[TransformChoice, ...]) -> list[str]:
+    """Names of the transforms that no row uses yet."""
+    used = {row.name for row in rows}
+    return [row.name for row in TRANSFORMS if row.name not in used]
+
+
+def _about(row: TransformRow) -> str:
+    return plain(f"{row.sentence} {row.caution}".strip())
+
+
+def _format(knob: FloatKnob | IntKnob) -> str:
+    if isinstance(knob, IntKnob):
+        return "%d"
+    decimals = max(0, len(f"{knob.step:g}".partition(".")[2]))
+    return f"%.{decimals}f"

@@ -1,0 +1,81 @@
+"""Pictures in a grid that folds to the width there is, and what a dataset or an import holds."""
+
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from pathlib import Path
+
+import streamlit as st
+
+from core.data.dataset import SPLITS, Dataset, Sample
+from core.data.incoming import Proposal
+from core.figures.counts import class_counts
+from pages.shared.live import PLAIN_FIGURE
+from pages.shared.words import plain
+
+PAGE = 24  # pictures at a time
+
+
+def sheet(pictures: Sequence[tuple[Path | bytes, str, str]], key: str, *, width: int = 88) -> None:
+    """A contact sheet of (picture, caption, description for who cannot see it); cells at least `width` pixels wide.
+
+    Captions are text. Pictures are JPEGs made before, so that nothing is encoded here.
+    """
+    with st.container(key=f"sheet_{key}"), st.grid("auto", min_column_width=width, gap="xsmall"):
+        for picture, caption, description in pictures:
+            source = str(picture) if isinstance(picture, Path) else picture
+            st.image(source, caption=plain(caption, 28) or None, alt=description, width="stretch")
+
+
+def paged(number: int, key: str) -> slice:
+    """Which of `number` pictures to show; draws the page numbers when there is more than one page."""
+    pages = max(1, -(-number // PAGE))
+    page = st.pagination(pages, key=f"{key}_page", max_visible_pages=5) if pages > 1 else 1
+    start = (min(max(1, page), pages) - 1) * PAGE
+    return slice(start, start + PAGE)
+
+
+def holdings(data: Dataset | Proposal, key: str) -> None:
+    """Images per class beside a contact sheet that can be narrowed to a class and a split."""
+    left, right = st.columns([2, 3], gap="medium")
+    counts = class_counts(data.counts(), data.classes)
+    left.plotly_chart(counts, key=f"{key}_counts", config=PLAIN_FIGURE, alt="Number of images in each class")
+    with right:
+        there = [split for split in SPLITS if any(sample.split == split for sample in data.samples)]
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            label = st.selectbox(
+                "Class",
+                range(len(data.classes)),
+                None,
+                lambda index: data.classes[index],
+                key=f"{key}_class",
+                placeholder="every class",
+                label_visibility="collapsed",
+            )
+            split = None
+            if there:
+                split = st.selectbox(
+                    "Split", there, None, key=f"{key}_split", placeholder="every split", label_visibility="collapsed"
+                )
+        chosen = [s for s in data.samples if label in (None, s.label) and split in (None, s.split)]
+        chosen = chosen if label is not None else mixed(chosen)
+        slot = st.container()
+        window = paged(len(chosen), f"{key}_sheet")
+        with slot:
+            sheet([_cell(data, sample) for sample in chosen[window]], key)
+    if data.skipped:
+        with st.expander(f"Skipped files ({len(data.skipped):,})", icon=":material/rule:", key=f"{key}_skipped"):
+            st.dataframe([{"file": row.file, "reason": row.reason} for row in data.skipped], hide_index=True)
+
+
+def mixed(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples with the classes taking turns, so that a first page shows all of them."""
+    by_class: dict[int, list[Sample]] = {}
+    for sample in samples:
+        by_class.setdefault(sample.label, []).append(sample)
+    turns = zip_longest(*(by_class[label] for label in sorted(by_class)))
+    return [sample for sample in chain.from_iterable(turns) if sample is not None]
+
+
+def _cell(data: Dataset | Proposal, sample: Sample) -> tuple[Path, str, str]:
+    name = data.classes[sample.label]
+    return data.thumbnail(sample), name, f"{name}: {sample.name}"

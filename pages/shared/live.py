@@ -1,0 +1,101 @@
+"""A run as it is watched: where it stands, how long it still takes, and its curves."""
+
+import streamlit as st
+
+from core.runs.pace import pace
+from core.runs.run import RunState
+from core.runs.store import Run
+from pages.shared import cache
+from pages.shared.pickers import or_stop
+from pages.shared.words import bounds, duration, plain, share, state_badge
+
+PLAIN_FIGURE = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # of plotly's buttons only "download"
+
+
+def headline(run: Run) -> None:
+    """Name and state, and one sentence about it."""
+    status = run.status
+    st.markdown(f"#### {plain(run.name, 60)} &nbsp;{state_badge(status.state)}")
+    told = plain(status.sentence or status.state.sentence)
+    if status.state is RunState.FAILED:
+        st.error(told, icon=":material/error:")
+    elif status.state is RunState.QUEUED:
+        place = cache.store().place(run.id)
+        st.caption(
+            f"{told} " + ("It is next." if place == 1 else f"It is number {place} in the queue." if place else "")
+        )
+    else:
+        st.caption(told)
+
+
+def numbers(run: Run) -> None:
+    """Where the run stands: bar, best validation with its interval, epoch, pace, time."""
+    status, now = run.status, pace(run.recipe, cache.journal(run.paths))
+    if status.state.has_worker:
+        st.progress(now.fraction)
+    with st.container(key="run_numbers"), st.grid(4, min_column_width=150):
+        where = f"epoch {status.best['epoch']:.0f}" if "epoch" in status.best else ""
+        st.metric(
+            "validation accuracy",
+            share(status.best.get("accuracy")),
+            delta=" · ".join(part for part in (bounds(status.interval), where) if part) or None,
+            delta_color="off",
+            delta_arrow="off",
+            help="Of the best epoch, whose weights are kept. In brackets the 95 % interval (Wilson): where the true "
+            "accuracy on such images plausibly lies.",
+        )
+        st.metric("epoch", f"{now.epoch} / {now.epochs}")
+        rate = status.images_per_second if status.state.is_finished else now.images_per_second
+        st.metric("images per second", f"{rate:,.0f}" if rate else "–", help="Training images, latest epoch.")
+        if status.state.has_worker:
+            st.metric("time left, about", duration(now.seconds_left))
+        else:
+            st.metric("time taken", duration(status.seconds or None))
+    if now.passing and status.state.has_worker:
+        st.caption("The frozen network looks at every picture once; after that an epoch takes a moment.")
+
+
+def curves(run: Run) -> None:
+    """Loss and accuracy side by side."""
+    loss, accuracy = cache.curves(run.paths)
+    left, right = st.columns(2)
+    right.plotly_chart(accuracy, key="curve_accuracy", config=PLAIN_FIGURE, alt="Accuracy over the epochs")
+    left.plotly_chart(loss, key="curve_loss", config=PLAIN_FIGURE, alt="Loss over the epochs")
+
+
+def log(run: Run) -> None:
+    """The end of what the worker printed."""
+    tail = cache.store().log_tail(run.id, 20)
+    if tail:
+        with st.expander("The end of its log", expanded=run.status.state is RunState.FAILED, key="run_log"):
+            st.code(tail, language=None)
+
+
+def actions(run: Run) -> None:
+    """What can be done with a run now."""
+    state_now = run.status.state
+    with st.container(horizontal=True, key="run_actions"):
+        if not state_now.is_finished:
+            label = "Leave the queue" if state_now is RunState.QUEUED else "Stop and keep best"
+            asked = run.paths.stop.exists()
+            if st.button(label, key="stop", icon=":material/stop_circle:", disabled=asked):
+                with or_stop():
+                    cache.executor().stop(run.id)
+                changed()
+        can_resume = state_now in (RunState.STOPPED, RunState.FAILED)
+        if can_resume and st.button("Resume", key="resume", icon=":material/play_arrow:", type="primary"):
+            with or_stop():
+                cache.executor().resume(run.id)
+            changed()
+        if run.paths.best.exists():
+            main = "primary" if state_now is RunState.FINISHED else "secondary"
+            if st.button("Evaluate", key="to_evaluate", icon=":material/query_stats:", type=main):
+                st.switch_page("pages/evaluate.py")
+            if st.button("Predict", key="to_predict", icon=":material/photo_camera:"):
+                st.switch_page("pages/predict.py")
+
+
+def changed() -> None:
+    """Something was done to a run: look again, everywhere on the page."""
+    cache.forget_runs()
+    st.rerun()

@@ -1,0 +1,85 @@
+"""Choose what a page is about, or stop with a sentence that says what to do first."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.errors import FoveaError
+from core.runs.index import RunSummary
+from core.runs.run import RunState
+from core.runs.store import Run
+from pages.shared import cache, state
+from pages.shared.words import bounds, moment, sentence, share
+
+
+def dataset_or_stop() -> Dataset:
+    """The dataset in hand, chosen among all. Without any, the page ends with the way to the Data page."""
+    cards = {card.id: card for card in cache.library().cards()}
+    if not cards:
+        nothing("There are no images yet.", "Bring some in first, or draw the demo cells: it takes a few seconds.")
+    id = _select("Dataset", list(cards), state.DATASET, "pick_dataset", lambda id: cards[id].name)
+    with or_stop():
+        return cache.dataset(id)
+
+
+def run_or_stop(*, trained: bool = False) -> Run:
+    """The run in hand, chosen among all or those that kept weights. Without any, the page ends with what to do."""
+    runs = {run.id: run for run in cache.runs() if not trained or run.best}
+    if not runs:
+        page, label = (
+            ("pages/train.py", "Train a model") if state.dataset_id() else ("pages/data.py", "Bring images in")
+        )
+        nothing("No model has learned anything yet.", "Train one first; half a minute is enough.", page, label)
+    id = _select("Run", list(runs), state.RUN, "pick_run", lambda id: run_line(runs[id]))
+    with or_stop():
+        return cache.store().get(id)
+
+
+def run_line(run: RunSummary) -> str:
+    """A run in one line of plain text, for a list."""
+    best = run.best.get("accuracy")
+    parts = [
+        run.name,
+        run.dataset_name,
+        f"{share(best)} {bounds(run.interval)}" if best is not None else run.state.value,
+    ]
+    return " · ".join([*parts, moment(run.created)])
+
+
+def _select(label: str, ids: list[str], held: str, key: str, name: Callable[[str], str]) -> str:
+    if st.session_state.get(held) not in ids:
+        st.session_state[held] = ids[0]
+    st.session_state[key] = st.session_state[held]
+    st.selectbox(label, ids, key=key, format_func=name, label_visibility="collapsed", on_change=_take, args=(held, key))
+    return st.session_state[held]
+
+
+def _take(held: str, key: str) -> None:
+    st.session_state[held] = st.session_state[key]
+
+
+def nothing(what: str, do: str, page: str = "pages/data.py", label: str = "Go to Data") -> None:
+    """An empty state: what is missing, what to do, the way there. The page ends here."""
+    with st.container(border=True, key="empty", horizontal_alignment="center"):
+        st.subheader(what, text_alignment="center")
+        st.markdown(do, text_alignment="center")
+        if st.button(label, type="primary", key="empty_go", icon=":material/arrow_forward:", icon_position="right"):
+            st.switch_page(page)
+    st.stop()
+
+
+@contextmanager
+def or_stop() -> Iterator[None]:
+    """Show an error from core as one sentence and end the page there."""
+    try:
+        yield
+    except FoveaError as error:
+        st.error(sentence(error))
+        st.stop()
+
+
+def is_active(run_state: RunState | None) -> bool:
+    """Whether something may still change by itself."""
+    return run_state is not None and not run_state.is_finished

@@ -1,0 +1,125 @@
+"""The index of session keys, and what is in hand: the dataset and the run that all pages are about.
+
+Session state holds ids and small plain values, never objects; whatever they stand for is read from disk. Widgets that
+should survive a change of page keep their own values (`persist_state="session"`).
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import streamlit as st
+
+from core.errors import FoveaError
+from core.recipe import AugmentChoice
+from core.runs.run import RunState
+from core.workspace import safe_id
+from pages.shared import cache
+
+DATASET = "dataset_in_hand"  # id of a dataset, also in the address as ?dataset=
+RUN = "run_in_hand"  # id of a run, also in the address as ?run=
+AUGMENT = "augment_in_hand"  # an AugmentChoice as plain data, chosen on the Augment page
+IMPORT = "import_at_work"  # id of the import this session waits for
+PROPOSAL = "proposal_in_hand"  # id of what an import found and nobody has kept yet
+CELL = "cell_in_hand"  # (run, split, true class, predicted class) chosen in the confusion matrix
+WATCHED = "run_watched"  # id of the run that the Train page shows; "" while choosing a new one; None: undecided
+NEWS = "news"  # one sentence to show after a change of page
+
+
+def settle() -> None:
+    """Decide what is in hand, before any page runs: what the session holds, else what the address says, else the newest.
+
+    The address keeps the ids, so that a reload, a bookmark and a link sent to somebody else open the same things;
+    changing the page by the sidebar drops them from the address, and this puts them back.
+    """
+    datasets = [card.id for card in cache.library().cards()]
+    _settle(DATASET, "dataset", lambda id: id in datasets, datasets[0] if datasets else None)
+    newest = next((run.id for run in cache.runs()), None)
+    _settle(RUN, "run", _is_run, newest)
+    _settle(IMPORT, "import", lambda id: id in cache.imports(), None)
+    _settle(PROPOSAL, "found", lambda id: safe_id(id) and (cache.workspace().incoming / id).is_dir(), None)
+
+
+def _settle(key: str, name: str, there: Callable[[str], bool], otherwise: str | None) -> None:
+    chosen = (st.session_state.get(key), st.query_params.get(name))
+    id = next((id for id in chosen if id and there(id)), otherwise)
+    st.session_state[key] = id
+    if id and st.query_params.get(name) != id:
+        st.query_params[name] = id
+    elif not id and name in st.query_params:
+        del st.query_params[name]
+
+
+def _is_run(run: str) -> bool:
+    with suppress(FoveaError):
+        cache.store().paths(run)
+        return True
+    return False
+
+
+def dataset_id() -> str | None:
+    """The dataset in hand."""
+    return st.session_state.get(DATASET)
+
+
+def hold_dataset(id: str) -> None:
+    """Take another dataset in hand."""
+    st.session_state[DATASET] = id
+
+
+def run_id() -> str | None:
+    """The run in hand."""
+    return st.session_state.get(RUN)
+
+
+def hold_run(id: str) -> None:
+    """Take another run in hand."""
+    st.session_state[RUN] = id
+
+
+def watch_run(id: str) -> None:
+    """Take a run in hand and let the Train page show it."""
+    st.session_state[RUN] = st.session_state[WATCHED] = id
+
+
+def choose_new_run() -> None:
+    """Let the Train page show the choices for a new run."""
+    st.session_state[WATCHED] = ""
+
+
+def watched() -> str | None:
+    """The run that the Train page is to show: the one asked for, or without a wish the one in hand if it is at work."""
+    wish, held = st.session_state.get(WATCHED), run_id()
+    if wish is None and held and not run_state().is_finished:
+        watch_run(held)
+        return held
+    return held if wish and wish == held else None
+
+
+def run_state() -> RunState | None:
+    """Where the run in hand stands; None without one."""
+    run = run_id()
+    return cache.store().status(run).state if run and _is_run(run) else None
+
+
+def augment() -> AugmentChoice | None:
+    """What was chosen on the Augment page, if anything."""
+    held = st.session_state.get(AUGMENT)
+    return None if held is None else AugmentChoice.model_validate(held)
+
+
+def hold_augment(choice: AugmentChoice) -> None:
+    """Keep a choice of augmentation for the Train page."""
+    st.session_state[AUGMENT] = choice.model_dump(mode="json")
+
+
+def tell(sentence: str) -> None:
+    """Leave one sentence for the next run of a page."""
+    st.session_state[NEWS] = sentence
+
+
+def show_news() -> None:
+    """Show that sentence, once."""
+    news: Any = st.session_state.pop(NEWS, None)
+    if news:
+        st.toast(news, icon=":material/check_circle:")

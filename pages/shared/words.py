@@ -1,0 +1,103 @@
+"""How names, numbers and states are written. Everything here gives text that is safe to put into Markdown."""
+
+import re
+import time
+from collections.abc import Mapping
+
+from core.errors import FoveaError
+from core.runs.run import RunState
+
+_MARKS = re.compile(r"([\\`*_{}\[\]()#+.!|~$<>&^=-])")
+_NOT_YET_JOINED = re.compile(r"(:(?=[\w/:\[])|@|(?<=www)(?=\\\.))")
+
+STATE_ICONS = {
+    RunState.QUEUED: ":material/hourglass_empty:",
+    RunState.STARTING: ":material/play_circle:",
+    RunState.RUNNING: ":material/play_circle:",
+    RunState.FINISHED: ":material/check_circle:",
+    RunState.STOPPED: ":material/stop_circle:",
+    RunState.FAILED: ":material/error:",
+}
+STATE_COLOURS = {
+    RunState.QUEUED: "gray",
+    RunState.STARTING: "primary",
+    RunState.RUNNING: "primary",
+    RunState.FINISHED: "green",
+    RunState.STOPPED: "orange",
+    RunState.FAILED: "red",
+}
+
+
+def plain(text: str, most: int = 0) -> str:
+    """A name that Markdown shows letter for letter: no emphasis, link, icon, colour, formula or HTML comes of it.
+
+    Marks get a backslash. What Streamlit replaces after Markdown was read (":name:", ":red[") is broken up by a
+    zero-width joiner. With `most`, a longer name loses its middle.
+    """
+    text = " ".join(str(text).split())
+    if most and len(text) > most:
+        text = text[: most - most // 3 - 1] + "…" + text[-(most // 3) :]
+    return _NOT_YET_JOINED.sub("\\1\u2060", _MARKS.sub(r"\\\1", text))
+
+
+def sentence(error: FoveaError) -> str:
+    """An error as one sentence; the names in it stay text."""
+    return plain(str(error))
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """ "1 image", "1,249 images"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes as "23 MB"."""
+    value = float(number)
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as "8 s", "2 min 05 s", "1 h 20 min"; a dash when nobody knows."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s" if seconds >= 10 else f"{seconds:.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def share(value: float | None) -> str:
+    """A share as "0.938"; a dash where it is undefined."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def bounds(interval: tuple[float, float] | None) -> str:
+    """A 95 % interval as "0.911–0.957" in square brackets; nothing when there is none."""
+    return "" if interval is None else f"[{interval[0]:.3f}–{interval[1]:.3f}]"
+
+
+def measured(value: float | None, interval: tuple[float, float] | None) -> str:
+    """A metric and its interval: "0.938 [0.911–0.957]"."""
+    return f"{share(value)} {bounds(interval)}".rstrip()
+
+
+def moment(seconds: float) -> str:
+    """A time in seconds since 1970 as "21 Nov 14:05", on this server's clock."""
+    local = time.localtime(seconds)
+    return f"{local.tm_mday} {time.strftime('%b %H:%M', local)}"
+
+
+def splits(counts: Mapping[str, int]) -> str:
+    """ "280 train, 60 validation, 60 test"."""
+    return ", ".join(f"{number:,} {split}" for split, number in counts.items())
+
+
+def state_badge(state: RunState) -> str:
+    """A run's state as icon, colour and word."""
+    return f":{STATE_COLOURS[state]}-badge[{STATE_ICONS[state]} {state.value}]"

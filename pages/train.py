@@ -1,0 +1,94 @@
+"""Train: one button, and curves that move."""
+
+import os
+
+import streamlit as st
+
+from core.recipe import Recipe
+from core.runs.run import RunState
+from core.train.check import check
+from core.train.estimate import Rate, estimate
+from pages.shared import cache, live, recipe_form, state
+from pages.shared.guard import require_app
+from pages.shared.pickers import dataset_or_stop, is_active, or_stop
+from pages.shared.words import count, duration
+
+require_app()
+SECONDS = 1  # between looks at a run at work
+
+
+def choose() -> None:
+    """Everything is chosen already; change what you like, then train."""
+    dataset = dataset_or_stop()
+    with or_stop():
+        recipe = recipe_form.recipe_form(dataset)
+        check(recipe, dataset)
+        told = facts(recipe, len(dataset.classes), dataset.split_counts())
+    with st.container(horizontal=True, vertical_alignment="center", key="train_go"):
+        go = st.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=160)
+        st.markdown(told, width="content")
+    if go:
+        with or_stop():
+            run = cache.store().create(recipe, dataset)
+            cache.executor().submit(run)
+        state.watch_run(run)
+        live.changed()
+
+
+def facts(recipe: Recipe, classes: int, splits: dict[str, int]) -> str:
+    """What the run will cost, before it starts."""
+    rates = [
+        Rate(run.backbone, run.image_size, run.trainable, run.images_per_second)
+        for run in cache.runs()
+        if run.images_per_second
+    ]
+    cost = estimate(recipe, classes, splits, os.cpu_count() or 1, rates)
+    ahead = len(cache.store().unfinished())
+    parts = []
+    if cost.parameters:
+        parts.append(f"{cost.parameters / 1e6:.1f} M parameters")
+    if cost.trainable:
+        parts.append(f"{cost.trainable:,} trainable")
+    if cost.seconds:
+        parts.append(f"about {duration(cost.seconds)} on this machine")
+    parts.append(f"{count(ahead, 'run')} ahead of you" if ahead else "starts at once")
+    return " · ".join(parts)
+
+
+def watch(id: str) -> None:
+    """The run, every second while it is at work."""
+    at_work = is_active(state.run_state())
+
+    @st.fragment(run_every=SECONDS if at_work else None)
+    def tick() -> None:
+        with or_stop():
+            run = cache.store().get(id)
+        live.headline(run)
+        live.numbers(run)
+        live.actions(run)
+        live.curves(run)
+        if run.status.state in (RunState.FAILED, RunState.STOPPED):
+            live.log(run)
+        if at_work and run.status.state.is_finished:
+            live.changed()  # a whole run of the page, so that the ticking stops
+
+    tick()
+
+
+st.title("Train")
+watched, held = state.watched(), state.run_id()
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    if watched:
+        st.caption("Watch it learn. It goes on when you close this page.", width="content")
+        if st.button("New run", key="new_run", icon=":material/add:"):
+            state.choose_new_run()
+            st.rerun()
+    else:
+        st.caption("Everything is chosen already: press Train, or change what you like first.", width="content")
+        if held and st.button("Back to the run in hand", key="show_run", icon=":material/monitoring:"):
+            state.watch_run(held)
+            st.rerun()
+if watched:
+    watch(watched)
+else:
+    choose()
