@@ -73,7 +73,7 @@ class Lab:
             ) from None
 
     def submit(self, work: str, *args: Any, **options: Any) -> Future:
-        """Like `call`, without waiting: the answer or the error is in the Future, which may be cancelled until begun."""
+        """Like `call`, without waiting: the answer or the error is in the Future. It can be cancelled until begun."""
         future: Future = Future()
         with self._guard:
             self._insist_on_open()

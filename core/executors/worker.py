@@ -10,6 +10,7 @@ import argparse
 import faulthandler
 import importlib
 import os
+import re
 import signal
 import sys
 import time
@@ -25,19 +26,22 @@ from filelock import FileLock, Timeout
 
 from core.data.dataset import SPLITS, Dataset
 from core.data.library import Library
-from core.errors import DatasetError, FoveaError, RunError
+from core.errors import DatasetError, FoveaError, RunError, StorageError
 from core.executors.chronicle import Chronicle, Heartbeat
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
 from core.executors.spares import leave, wait
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
-from core.runs.store import Run, RunStore
+from core.runs.store import Run, RunStore, drop_ballast
 from core.workspace import Workspace, write_json
 
-HEAVY = ("core.train.loop", "core.evaluate.evaluation")  # seconds of imports, which a spare has behind it
+HEAVY = ("core.train.loop", "core.evaluate.evaluation", "sklearn.metrics", "timm.optim")  # what takes seconds to import
 IDLE_SECONDS = 30 * 60.0  # a spare that nobody wanted for so long gives its memory back; the next visit warms a new one
 _LOCK_SECONDS = 2.0  # a worker that was just killed may hold its lock a moment longer
+# Libraries below Python report these in words of their own.
+_DISK_FULL = re.compile(r"no space left|disk quota exceeded|file too large|PytorchStreamWriter failed", re.IGNORECASE)
+_MEMORY_FULL = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 
 
 def work(
@@ -49,7 +53,8 @@ def work(
     """Train the run in `folder`, write its validation report, and return how it ended.
 
     Whatever goes wrong with the run itself is its outcome, told in its folder, and not raised.
-    Raises RunError when the run is not waiting to be worked on or another process has it.
+    Raises RunError when the run is not waiting to be worked on or another process has it, StorageError when not even
+    its start can be written down.
     """
     folder = folder.absolute()
     store = RunStore(Workspace(folder.parent.parent))
@@ -151,9 +156,14 @@ def _taken(store: RunStore, run_id: str) -> Iterator[RunStatus]:
                 raise RunError(
                     f"The run {run_id} does not wait to be worked on", found=status.state.value, do="Resume it first"
                 )
-            write_json(paths.worker, ProcessMark.here().to_json())
             status = replace(status, state=RunState.RUNNING, since=time.time(), sentence=RunState.RUNNING.sentence)
-            write_status(paths, status)
+            try:
+                write_json(paths.worker, ProcessMark.here().to_json())
+                write_status(paths, status)
+            except StorageError as error:
+                drop_ballast(paths)
+                write_status(paths, replace(status, state=RunState.FAILED, sentence=str(error)))
+                raise
         yield status
     finally:
         lock.release()
@@ -163,12 +173,12 @@ def explain(error: Exception, folder: Path) -> str:
     """One sentence for a person about an error that nobody foresaw."""
     text = " ".join(str(error).split())
     kind = type(error).__name__
-    if "no space left" in text.lower() or "disk quota" in text.lower():
+    if _DISK_FULL.search(text):
         return (
             f"Nothing more can be written under {folder}: found no space left. Free some space (old runs and the cache "
             "folder of the workspace can go) and resume."
         )
-    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
+    if isinstance(error, MemoryError) or _MEMORY_FULL.search(text):
         return f"The memory was not enough: {text or kind}. Choose a smaller batch, image size or backbone."
     return f"A defect ended the run: {kind}: {text[:300] or 'no message'}. The log of the run says where."
 

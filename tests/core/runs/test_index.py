@@ -1,0 +1,147 @@
+"""Ten thousand runs: what a list costs is counted in files opened, which does not depend on the machine."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+
+import pytest
+
+from core.errors import RunError
+from core.runs.index import RunIndex, run_index
+from core.runs.run import RunPaths, RunState, read_status, write_status
+from core.runs.store import RunStore
+from tests.running import small
+
+_opened: list[str] | None = None
+
+
+def _hook(event, arguments):
+    if event == "open" and _opened is not None:
+        _opened.append(str(arguments[0]))
+
+
+sys.addaudithook(_hook)
+
+
+class opened_under:
+    """The paths opened below a folder while entered."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __enter__(self):
+        global _opened
+        _opened = []
+        return self
+
+    def __exit__(self, *_):
+        global _opened
+        self.paths, _opened = [path for path in _opened if path.startswith(self.folder)], None
+
+
+@pytest.fixture
+def store(workspace):
+    return RunStore(workspace)
+
+
+def many(store, dataset, count):
+    """So many finished runs, copied from one."""
+    first = RunPaths(store.workspace.runs / store.create(small(dataset), dataset))
+    write_status(
+        first, replace(read_status(first), state=RunState.FINISHED, best={"accuracy": 0.5}, interval=(0.4, 0.6))
+    )
+    texts = {path.name: path.read_text() for path in (first.recipe, first.facts, first.state)}
+    for number in range(1, count):
+        folder = store.workspace.runs / f"run-{number:05d}"
+        folder.mkdir()
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+
+
+@pytest.mark.slow
+def test_listing_ten_thousand_runs_again_opens_no_file_of_theirs(store, tiny_dataset, workspace):
+    many(store, tiny_dataset, 10_000)
+    assert len(store.list()) == 10_000
+    with opened_under(workspace.root) as again:
+        assert len(store.list()) == 10_000
+    assert again.paths == []
+
+    run_index.cache_clear()  # as in a new process
+    with opened_under(workspace.root) as anew:
+        lines = store.list()
+    assert anew.paths == [str(workspace.cache / "runs.json")]
+    assert lines[0].interval == (0.4, 0.6)
+    assert {line.state for line in lines} == {RunState.FINISHED}
+
+
+def test_only_a_run_that_changed_is_read_again(store, tiny_dataset, workspace):
+    many(store, tiny_dataset, 20)
+    store.list()
+    paths = store.paths("run-00007")
+    write_status(paths, replace(read_status(paths), best={"accuracy": 0.9}))
+    with opened_under(workspace.runs) as again:
+        lines = store.list()
+    assert {path.split("/")[-2] for path in again.paths} == {"run-00007"}
+    assert next(line for line in lines if line.id == "run-00007").best == {"accuracy": 0.9}
+
+
+def test_a_live_run_does_not_make_the_index_be_written_again_and_again(store, tiny_dataset, workspace):
+    many(store, tiny_dataset, 3)
+    run_id = store.create(small(tiny_dataset), tiny_dataset)
+    store.list()
+    written = (workspace.cache / "runs.json").stat().st_mtime_ns
+    for epoch in range(3):
+        paths = store.paths(run_id)
+        write_status(paths, replace(read_status(paths), epochs_done=epoch + 1))
+        assert {line.id: line.epochs_done for line in store.list()}[run_id] == epoch + 1
+    assert (workspace.cache / "runs.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "null", '{"version": 0, "runs": {}}', '{"version": 1, "runs": {"a": 1}}']
+)
+def test_a_damaged_or_older_index_is_built_anew(store, tiny_dataset, workspace, damage):
+    many(store, tiny_dataset, 3)
+    lines = store.list()
+    (workspace.cache / "runs.json").write_text(damage)
+    found = RunIndex(workspace.runs, workspace.cache / "runs.json").summaries()
+    assert sorted(found, key=lambda line: line.id) == sorted(lines, key=lambda line: line.id)
+
+
+def test_the_index_may_be_deleted_at_any_time(store, tiny_dataset, workspace):
+    many(store, tiny_dataset, 3)
+    lines = store.list()
+    shutil.rmtree(workspace.cache)
+    run_index.cache_clear()
+    assert store.list() == lines
+
+
+def test_a_run_deleted_by_hand_leaves_the_list(store, tiny_dataset, workspace):
+    many(store, tiny_dataset, 3)
+    store.list()
+    shutil.rmtree(workspace.runs / "run-00001")
+    assert [line.id for line in store.list() if line.id.startswith("run-")] == ["run-00002"]
+    assert "run-00001" not in json.loads((workspace.cache / "runs.json").read_text())["runs"]
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "run.json", "state.json"])
+def test_a_run_with_a_broken_file_is_listed_with_the_reason_and_can_be_deleted(store, tiny_dataset, workspace, name):
+    many(store, tiny_dataset, 2)
+    (workspace.runs / "run-00001" / name).write_text("{broken")
+    line = next(line for line in store.list() if line.id == "run-00001")
+    assert line.state is RunState.FAILED
+    assert "cannot be read" in line.sentence
+    if name != "state.json":
+        with pytest.raises(RunError, match="cannot be read"):
+            store.get("run-00001")
+    store.delete("run-00001")
+    assert len(store.list()) == 1
+
+
+def test_other_things_beside_the_runs_are_no_runs(store, tiny_dataset, workspace):
+    many(store, tiny_dataset, 1)
+    (workspace.runs / "notes.txt").write_text("mine")
+    (workspace.runs / "empty-folder").mkdir()
+    (workspace.runs / ".new-half").mkdir()
+    assert len(store.list()) == 1

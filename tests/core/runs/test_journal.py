@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.runs.journal import Journal, standing
+
+
+def journal(tmp_path, *entries):
+    found = Journal(tmp_path / "epochs.jsonl")
+    for entry in entries:
+        found.append(entry)
+    return found
+
+
+def test_what_is_appended_is_read_in_order(tmp_path):
+    assert journal(tmp_path, {"a": 1}, {"b": "Übung\n2"}).read() == [{"a": 1}, {"b": "Übung\n2"}]
+
+
+def test_a_journal_that_nobody_began_is_empty(tmp_path):
+    assert Journal(tmp_path / "nothing.jsonl").read() == []
+    assert Journal(tmp_path / "nothing.jsonl").read_since(0) == ([], 0)
+
+
+def test_every_entry_is_one_line_of_json(tmp_path):
+    lines = journal(tmp_path, {"text": "two\nlines"}, {"n": 2}).path.read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"text": "two\nlines"}, {"n": 2}]
+
+
+def test_a_half_written_last_line_is_not_read(tmp_path):
+    found = journal(tmp_path, {"n": 1}, {"n": 2})
+    found.path.write_bytes(found.path.read_bytes()[:-4])
+    assert found.read() == [{"n": 1}]
+
+
+def test_after_a_half_line_the_next_entry_starts_on_a_fresh_one(tmp_path):
+    found = journal(tmp_path, {"n": 1}, {"n": 2})
+    found.path.write_bytes(found.path.read_bytes()[:-4])
+    found.append({"n": 3})
+    assert found.read() == [{"n": 1}, {"n": 3}]
+
+
+@given(entries=st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=6)), max_size=4), cut=st.integers(0, 120))
+def test_a_journal_cut_off_anywhere_keeps_every_whole_entry_and_takes_new_ones(entries, cut):
+    with TemporaryDirectory() as folder:
+        found = journal(Path(folder), *entries)
+        written = found.path.read_bytes() if entries else b""
+        found.path.write_bytes(written[:cut])
+        whole = written[:cut].count(b"\n")
+        assert found.read() == entries[:whole]
+        found.append({"last": 1})
+        # The one entry that lost nothing but its line end is whole again once a line follows it.
+        rescued = [entries[whole]] if written[:cut] + b"\n" in _beginnings(written) else []
+        assert found.read() == entries[:whole] + rescued + [{"last": 1}]
+
+
+def _beginnings(written):
+    return {written[: end + 1] for end, byte in enumerate(written) if byte == ord("\n")}
+
+
+def test_bytes_that_are_no_text_cost_one_line(tmp_path):
+    found = journal(tmp_path, {"n": 1})
+    with found.path.open("ab") as file:
+        file.write(b"\xff\xfe\x00\n[1, 2]\n\n")
+    found.append({"n": 2})
+    assert found.read() == [{"n": 1}, {"n": 2}]
+
+
+def test_a_page_reads_only_what_is_new(tmp_path):
+    found = journal(tmp_path, {"n": 1})
+    entries, offset = found.read_since(0)
+    assert entries == [{"n": 1}]
+    with found.path.open("ab") as file:
+        file.write(b'{"n": ')
+    assert found.read_since(offset) == ([], offset)
+    with found.path.open("ab") as file:
+        file.write(b'2}\n{"n": 3}\n')
+    assert found.read_since(offset)[0] == [{"n": 2}, {"n": 3}]
+
+
+def test_a_resume_hides_what_came_after_its_epoch(tmp_path):
+    found = journal(
+        tmp_path,
+        {"kind": "start"},
+        {"kind": "epoch", "epoch": 1, "loss": 0.9},
+        {"kind": "epoch", "epoch": 2, "loss": 0.8},
+        {"kind": "step", "epoch": 3, "loss": 0.7},
+        {"kind": "resume", "epoch": 1},
+        {"kind": "epoch", "epoch": 2, "loss": 0.5},
+    )
+    assert [(entry["kind"], entry.get("loss")) for entry in found.read()] == [
+        ("start", None),
+        ("epoch", 0.9),
+        ("resume", None),
+        ("epoch", 0.5),
+    ]
+
+
+def test_what_stands_does_not_depend_on_how_often_it_is_asked():
+    entries = [{"kind": "epoch", "epoch": 1}, {"kind": "resume", "epoch": 0}, {"kind": "epoch", "epoch": 1}]
+    assert standing(standing(entries)) == standing(entries) == entries[1:]
