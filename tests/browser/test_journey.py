@@ -1,0 +1,216 @@
+"""The first five minutes of a newcomer, walked in a real browser from an empty workspace to a named photo."""
+
+import io
+import re
+import time
+import zipfile
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from core.data.demo import make_demo
+from core.data.incoming import keep
+from core.data.library import Library
+from core.executors.local import LocalExecutor
+from core.recipe import Recipe
+from core.runs.seal import openings
+from core.runs.store import RunStore
+from core.workspace import Workspace, read_json
+from tests.browser.conftest import assert_well, settle
+
+MINUTE = 60_000  # milliseconds
+
+
+def _button(page: Page, key: str) -> Locator:
+    return page.locator(f".st-key-{key} button").first
+
+
+def _go(page: Page, name: str) -> None:
+    """To another page by the list at the side."""
+    page.get_by_test_id("stSidebarNavLink").filter(has_text=name).click()
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def _points(page: Page, chart: str) -> int:
+    """How many points a chart draws, over all of its traces."""
+    return page.evaluate(
+        """key => {
+            const plot = document.querySelector(`.st-key-${key} .js-plotly-plot`);
+            return plot ? plot.data.reduce((sum, trace) => sum + (trace.x ? trace.x.length : 0), 0) : 0;
+        }""",
+        chart,
+    )
+
+
+def _wait_for(what, patience: float = 60) -> None:
+    deadline = time.monotonic() + patience
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+
+
+def _sources(images: Locator) -> list[str]:
+    return [image.get_attribute("src") for image in images.all()]
+
+
+@pytest.mark.timeout(600)
+def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, workspace: Workspace, complaints, tmp_path):
+    with serve(workspace) as address:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(address)
+        settle(page)
+
+        # Data: one click draws the cells and keeps them.
+        clicked = time.monotonic()
+        _button(page, "demo_cells").click()
+        expect(_button(page, "to_augment")).to_be_visible(timeout=MINUTE)
+        print(f"demo cells after {time.monotonic() - clicked:.1f} s")
+        [card] = Library(workspace).cards()
+        assert (card.samples, len(card.classes)) == (400, 4)
+        expect(page.locator(".st-key-dataset_facts")).to_contain_text("400 images")
+        assert_well(page)
+
+        # Augment: another policy gives other variants, and the originals stay.
+        _button(page, "to_augment").click()
+        variants = page.locator(".st-key-variants img")
+        expect(variants).to_have_count(12, timeout=MINUTE)
+        original, *before = _sources(variants)
+        page.locator(".st-key-augment_policy").get_by_text("Heavy", exact=True).click()
+        _wait_for(lambda: len(now := _sources(variants)) == 12 and not set(now[1:]) & set(before))
+        assert _sources(variants)[0] == original
+        page.locator(".st-key-augment_policy").get_by_text("Light", exact=True).click()
+        _wait_for(lambda: _sources(variants) == [original, *before])
+        assert_well(page)
+        _button(page, "to_train").click()
+
+        # Train: one button. The curve moves.
+        expect(_button(page, "train")).to_be_enabled()
+        settle(page)
+        clicked = time.monotonic()
+        _button(page, "train").click()
+        _wait_for(lambda: _points(page, "curve_loss") > 0)
+        print(f"first point of the curve after {time.monotonic() - clicked:.1f} s")
+        seen = _points(page, "curve_loss")
+        store = RunStore(workspace)
+        [summary] = store.list()
+        assert not summary.state.is_finished, "the curve is there while the run is at work"
+        assert_well(page)
+
+        # Reload in the middle: the run is there, and still going.
+        page.reload()
+        expect(page.get_by_role("heading", level=1, name="Train")).to_be_visible(timeout=MINUTE)
+        _wait_for(lambda: _points(page, "curve_loss") > seen)
+        assert summary.id in page.url
+
+        # Finished: the page says so by itself, with the accuracy and its interval.
+        numbers = page.locator(".st-key-run_numbers")
+        expect(_button(page, "to_evaluate")).to_be_visible(timeout=3 * MINUTE)
+        expect(page.locator(".st-key-stop")).to_have_count(0, timeout=3 * MINUTE)
+        print(f"finished after {time.monotonic() - clicked:.1f} s")
+        expect(numbers).to_contain_text(re.compile(r"0\.\d{3}"))
+        expect(numbers).to_contain_text(re.compile(r"\[0\.\d{3}–[01]\.\d{3}\]"))
+        status = store.status(summary.id)
+        assert status.state == "finished", status.sentence
+        assert status.best["accuracy"] > 0.5, "four classes: chance is a quarter"
+        assert_well(page)
+
+        # Evaluate: the report on validation; the test split is opened once, and that is written down.
+        settle(page)
+        _button(page, "to_evaluate").click()
+        headline = page.locator(".st-key-headline")
+        expect(headline).to_contain_text(f"{status.best['accuracy']:.3f}", timeout=MINUTE)
+        expect(page.locator(".st-key-matrix .js-plotly-plot")).to_be_visible()
+        paths = store.get(summary.id).paths
+        assert openings(paths) == []
+        page.locator(".st-key-evaluate_split").get_by_text("Test").click()
+        expect(page.locator(".st-key-seal")).to_contain_text("sealed")
+        _button(page, "open_test").click()
+        expect(page.locator(".st-key-seal")).to_contain_text("Opened 1 time", timeout=MINUTE)
+        assert len(openings(paths)) == 1
+        settle(page)
+        assert_well(page)
+
+        # Predict: two pictures, and a text that only says it is one.
+        dataset = Library(workspace).get(card.id)
+        pictures = [dataset.path(sample) for sample in dataset.of("test")[:2]]
+        bad = tmp_path / "no picture <b>.jpg"
+        bad.write_text("only text")
+        _go(page, "Predict")
+        settle(page)
+        page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files([*map(str, pictures), str(bad)])
+        answers = page.get_by_test_id("stMain").or_(page.locator("main")).first
+        for name in dataset.classes:
+            expect(answers.get_by_text(name, exact=False).first).to_be_attached(timeout=MINUTE)
+        expect(answers.get_by_text("no picture").first).to_be_visible()
+        settle(page)
+        assert_well(page)
+
+        # Runs: it is on the list, and the recipe says what was chosen.
+        _go(page, "Runs")
+        settle(page)
+        expect(page.locator(".st-key-run_panel")).to_contain_text("finished")
+        assert_well(page)
+    assert complaints == []
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_worker_is_noticed_within_15_seconds_and_its_run_can_be_resumed(page: Page, serve, workspace):
+    dataset = keep(workspace, make_demo(workspace, "blood-smear", {"images": 60, "size": 48}).id)
+    phase = {"name": "everything", "trainable": "everything", "epochs": 500, "learning_rate": 1e-4}
+    recipe = Recipe(dataset=dataset.id).set({"image_size": 32, "batch_size": 8, "phases.0": phase})
+    store = RunStore(workspace)
+    run = store.create(recipe, dataset)
+    LocalExecutor(workspace).submit(run)
+    _wait_for(lambda: store.status(run).epochs_done >= 1, 90)
+    with serve(workspace) as address:
+        page.goto(f"{address}/train?run={run}")
+        _wait_for(lambda: _points(page, "curve_loss") > 0)
+        psutil.Process(read_json(store.get(run).paths.worker)["pid"]).kill()
+        killed = time.monotonic()
+        expect(page.get_by_text("The worker ended without a word").first).to_be_visible(timeout=15_000)
+        print(f"noticed after {time.monotonic() - killed:.1f} s")
+        expect(page.locator(".st-key-run_log")).to_be_visible()
+        done = store.status(run).epochs_done
+        _button(page, "resume").click()
+        _wait_for(lambda: store.status(run).epochs_done > done, 90)
+        assert store.status(run).attempt == 2
+        _button(page, "stop").click()
+        expect(page.get_by_text("Stopped on request").first).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.timeout(300)
+def test_a_zip_with_hostile_names_is_shown_as_text_and_kept(page: Page, serve, workspace, tmp_path, complaints):
+    script, markdown = "<script>alert(1)</script>", "a *b* [c](d) 🐈"
+    archive = tmp_path / "names.zip"
+    generator = np.random.default_rng(0)
+    with zipfile.ZipFile(archive, "w") as target:
+        for label in ("<img src=x onerror=alert(1)>", markdown):
+            for number in range(8):
+                file = io.BytesIO()
+                Image.fromarray(generator.integers(0, 255, (32, 32, 3), np.uint8)).save(file, "PNG")
+                target.writestr(f"{label}/{number} '{'x' * number}'.png", file.getvalue())
+            target.writestr(f"{label}/{script.replace('/', '')}.jpg", b"no picture")
+    alarms: list[str] = []
+    page.on("dialog", lambda dialog: (alarms.append(dialog.message), dialog.dismiss()))
+    with serve(workspace) as address:
+        page.goto(address)
+        settle(page)
+        page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(str(archive))
+        _button(page, "own_zip_go").click()
+        expect(_button(page, "keep")).to_be_visible(timeout=MINUTE)
+        settle(page)
+        expect(page.get_by_text("Skipped files (2)").first).to_be_visible()
+        assert page.locator("main img[src='x'], [data-testid=stMain] img[src='x']").count() == 0
+        assert_well(page)
+        _button(page, "keep").click()
+        expect(_button(page, "to_augment")).to_be_visible(timeout=MINUTE)
+        [card] = Library(workspace).cards()
+        assert markdown in card.classes
+        assert_well(page)
+    assert alarms == []
+    assert complaints == []
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"names.zip", "workspace", "workspace.server.log"}, "nothing is written outside the workspace"
