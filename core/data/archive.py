@@ -15,7 +15,8 @@ import shutil
 import stat
 import zipfile
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from core.errors import ArchiveError, StorageError, storage_errors
 
 MIB = 1024 * 1024
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what zip tools write; the others need unbounded memory
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)  # what zipfile raises
+_AGAIN = "Make or upload the zip again"
 
 
 @dataclass(frozen=True)
@@ -51,20 +54,20 @@ def unpack(zip_path: Path, target: Path, limits: Limits | None = None) -> Tree:
     fit on the disk; `target` is then gone again.
     """
     limits = limits or Limits()
-    try:
-        with _CappedFile(io.FileIO(zip_path), limits.entries * 200) as file, zipfile.ZipFile(file) as archive:
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(_CappedFile(io.FileIO(zip_path), limits.entries * 200))
+            archive = opened.enter_context(zipfile.ZipFile(file))
             entries = _checked(archive, zip_path, limits)
+        except _BROKEN as error:
+            raise ArchiveError(f"{zip_path.name} is no complete zip", found=str(error), do=_AGAIN) from error
+        try:
             with storage_errors(target):
                 target.mkdir(parents=True)
                 return _write(archive, entries, target, limits)
-    except zipfile.BadZipFile as error:
-        _remove(target)
-        raise ArchiveError(
-            f"{zip_path.name} is no complete zip", found=str(error), do="Make or upload the zip again"
-        ) from error
-    except BaseException:
-        _remove(target)
-        raise
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
 
 
 class _CappedFile(io.BufferedReader):
@@ -157,25 +160,30 @@ def _write(archive: zipfile.ZipFile, entries: list[_Entry], target: Path, limits
 def _write_one(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, left: int) -> int:
     """Write one entry, at most `left` bytes; how many there were."""
     written = 0
-    try:
-        with archive.open(info) as source, path.open("xb") as file:
-            while block := source.read(MIB):
-                written += len(block)
-                if written > left:
-                    raise _refuse(info, "more data than the zip says it holds")
-                file.write(block)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise _refuse(info, f"damaged ({error})" if str(error) else "cut off", do="Make or upload it again") from error
+    with path.open("xb") as file:
+        for block in _blocks(archive, info):
+            written += len(block)
+            if written > left:
+                raise _refuse(info, "more data than the zip says it holds")
+            file.write(block)
+    if written != info.file_size:
+        raise _refuse(info, f"damaged ({written:,} bytes instead of {info.file_size:,})", do=_AGAIN)
     return written
+
+
+def _blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The bytes of an entry. What goes wrong while writing them is not caught here."""
+    try:
+        with archive.open(info) as source:
+            while block := source.read(MIB):
+                yield block
+    except _BROKEN as error:
+        raise _refuse(info, f"damaged ({error})" if str(error) else "cut off", do=_AGAIN) from error
 
 
 def _refuse(info: zipfile.ZipInfo, found: str, name: str = "", do: str = "") -> ArchiveError:
     shown = (name or info.filename)[:200]
     return ArchiveError(f"The zip is refused because of its entry {shown!r}", found=found, do=do)
-
-
-def _remove(target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
 
 
 def _size(count: int) -> str:

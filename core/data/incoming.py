@@ -97,10 +97,10 @@ def inspect(
         reader(layout)
     source = Path(source)
     name = plain_name(name or _stem(source))
+    zipped = _is_zip(source)
     with new_folder(workspace, name) as folder:
-        if source.is_dir():
+        if not zipped:
             return propose(walk(source), folder, name=name, source=str(source), layout=layout, report=report)
-        _check_zip(source)
         tree = unpack(source, folder / "unpacked")
         return propose(tree, folder, name=name, source=source.name, layout=layout, owned=True, report=report)
 
@@ -197,32 +197,45 @@ def keep(workspace: Workspace, proposal_id: str, *, name: str = "", rule: SplitR
     name = plain_name(name or proposal.name)
     samples, sentence = _deal(proposal, rule)
     id = new_id(name)
-    dataset = Dataset(
-        folder=proposal.folder,
-        id=id,
-        name=name,
-        task="classification",
-        classes=proposal.classes,
-        layout=proposal.layout,
-        source=proposal.source,
-        created=time.time(),
-        fingerprint=fingerprint_of(proposal.classes, samples),
-        split_rule=sentence,
-        samples=samples,
-        skipped=proposal.skipped,
-        bytes=proposal.bytes,
-    )
-    save_dataset(dataset)
     home = workspace.datasets / id
-    with storage_errors(home):
-        home.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.rename(proposal.folder, home)
-        except FileNotFoundError:
-            raise DatasetError("This import was kept or discarded a moment ago", found=repr(proposal_id)) from None
+    with _claimed(proposal) as folder:
+        dataset = Dataset(
+            folder=folder,
+            id=id,
+            name=name,
+            task="classification",
+            classes=proposal.classes,
+            layout=proposal.layout,
+            source=proposal.source,
+            created=time.time(),
+            fingerprint=fingerprint_of(proposal.classes, samples),
+            split_rule=sentence,
+            samples=samples,
+            skipped=proposal.skipped,
+            bytes=proposal.bytes,
+        )
+        save_dataset(dataset)
+        with storage_errors(home):
+            home.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(folder, home)
     for leftover in (PROPOSAL, FOUND):
         (home / leftover).unlink(missing_ok=True)
     return replace(dataset, folder=home)
+
+
+@contextmanager
+def _claimed(proposal: Proposal) -> Iterator[Path]:
+    """The proposal's folder under another name: of two pages that keep it at once only one does. Back on failure."""
+    claimed = proposal.folder.with_name(f"{proposal.id}-keeping")
+    try:
+        os.rename(proposal.folder, claimed)
+    except FileNotFoundError:
+        raise DatasetError("This import was kept or discarded a moment ago", found=repr(proposal.id)) from None
+    try:
+        yield claimed
+    except BaseException:
+        os.rename(claimed, proposal.folder)
+        raise
 
 
 def discard(workspace: Workspace, id: str) -> None:
@@ -252,17 +265,20 @@ def _stem(source: Path) -> str:
     return name[: -len(".zip")] if name.lower().endswith(".zip") else name or "dataset"
 
 
-def _check_zip(source: Path) -> None:
-    if not source.is_file():
-        raise DatasetError("There is nothing to import there", found=str(source), expected="a folder or a zip file")
-    with source.open("rb") as file:
-        beginning = file.read(4)
-    if not beginning.startswith(b"PK"):
-        raise DatasetError(
-            f"{source.name} cannot be imported",
-            found=f"a {source.suffix} file" if source.suffix.lower() not in ("", ".zip") else "no zip",
-            expected="a folder or a zip file",
-        )
+def _is_zip(source: Path) -> bool:
+    """True for a zip, False for a folder. Raises DatasetError when it is neither or cannot be opened."""
+    try:
+        if source.is_dir():
+            return False
+        with source.open("rb") as file:
+            beginning = file.read(2)
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise DatasetError(f"{source} cannot be opened", found=reason, expected="a folder or a zip file") from error
+    if beginning != b"PK":
+        found = f"a {source.suffix} file" if source.suffix.lower() not in ("", ".zip") else "something that is no zip"
+        raise DatasetError(f"{source.name} cannot be imported", found=found, expected="a folder or a zip file")
+    return True
 
 
 @dataclass(frozen=True)
