@@ -47,20 +47,18 @@ def until_finished(store: RunStore, run_id: str) -> None:
     until(lambda: store.status(run_id).state.is_finished)
 
 
-def until_training(store: RunStore, run_id: str) -> None:
-    """Wait until the first step of this attempt is in the journal."""
+def until_training(store: RunStore, run_id: str, attempt: int = 1) -> None:
+    """Wait until the first step of an attempt is in the journal."""
 
     def stepped() -> bool:
-        entries = store.get(run_id).journal.read_since(0)[0]
-        starts = [place for place, entry in enumerate(entries) if entry["kind"] == "start"]
-        return bool(starts) and any(entry["kind"] in ("step", "epoch") for entry in entries[starts[-1] :])
-
-    def look() -> bool:
+        kinds = []
+        for entry in store.get(run_id).journal.read_since(0)[0]:
+            kinds = [] if entry["kind"] == "start" and entry["attempt"] == attempt else [*kinds, entry["kind"]]
         status = store.status(run_id)
-        assert not status.state.is_finished or stepped(), status
-        return stepped()
+        assert status.attempt < attempt or not status.state.is_finished or "end" in kinds, status
+        return status.attempt == attempt and "step" in kinds
 
-    until(look)
+    until(stepped)
 
 
 def clear_away(workspace: Workspace) -> None:
