@@ -78,7 +78,7 @@ class PredictionTable:
 
     @classmethod
     def _parse(cls, lines: Iterable[list[str]]) -> Self:
-        header, *rows = lines
+        header, *rows = list(lines) or [[]]
         names = header[len(_FACTS) :]
         if header[: len(_FACTS)] != _FACTS or not names or not all(name.startswith(_PROBABILITY) for name in names):
             raise ValueError("other columns than " + ",".join([*_FACTS, _PROBABILITY + "CLASS"]))
