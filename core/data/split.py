@@ -100,17 +100,15 @@ def _deal(labels: Sequence[int], shares: dict[str, float], seed: int, pictures: 
 
 def _apportion(count: int, shares: dict[str, float]) -> dict[str, int]:
     """Whole numbers that sum to `count`, in proportion to the shares, none of them 0 where there is enough for all."""
+    if count < len(shares):  # a lonely picture trains, a second one validates
+        return {split: int(place < count) for place, split in enumerate(shares)}
     whole = sum(shares.values())
     exact = {split: count * share / whole for split, share in shares.items()}
     parts = {split: int(number + 1e-9) for split, number in exact.items()}
     for split in sorted(shares, key=lambda split: parts[split] - exact[split])[: count - sum(parts.values())]:
         parts[split] += 1
-    for split in shares:  # in the order train, validation, test: a lonely picture trains, a second one validates
+    for split in shares:
         if not parts[split]:
-            largest = max(parts, key=lambda other: parts[other])
-            if parts[largest] > 1:
-                parts[largest] -= 1
-                parts[split] = 1
-    if not parts["train"] and count:
-        parts = dict.fromkeys(shares, 0) | {"train": count}
+            parts[max(parts, key=lambda other: parts[other])] -= 1
+            parts[split] = 1
     return parts

@@ -1,0 +1,137 @@
+"""Layouts: recognised by their folders alone, or refused with what was found."""
+
+from pathlib import Path
+
+import pytest
+
+from core.data.readers.catalog import READERS, reader, recognise
+from core.data.tree import Tree, TreeFile
+from core.errors import DatasetError
+
+
+def tree(*names: str) -> Tree:
+    return Tree.of(TreeFile(tuple(name.split("/")), Path(name)) for name in names)
+
+
+def rows(*names: str, layout: str = "auto") -> list[tuple[str, str, str]]:
+    """(file, class, split) of everything that is read."""
+    return [(image.file.name, image.label, image.split) for image in recognise(tree(*names), layout)[2].images]
+
+
+def test_class_folders_are_recognised_and_deeper_files_belong_to_their_class():
+    row, why, found = recognise(tree("dog/2.jpg", "cat/1.jpg", "cat/more/3.jpg"))
+    assert row.name == "image-folder"
+    assert why == "2 folders with pictures, each taken as a class"
+    assert found.classes == ("cat", "dog")
+    assert [(i.file.name, i.label, i.split) for i in found.images] == [
+        ("cat/1.jpg", "cat", ""),
+        ("cat/more/3.jpg", "cat", ""),
+        ("dog/2.jpg", "dog", ""),
+    ]
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Validation", "VAL"])
+@pytest.mark.parametrize("train", ["train", "Train", "training"])
+def test_split_folders_are_recognised_by_any_of_their_names(train, validation):
+    names = [f"{split}/{label}/1.jpg" for split in ("test", train, validation) for label in ("cat", "dog")]
+    row, why, found = recognise(tree(*names))
+    assert row.name == "split-folders"
+    assert why == f"folders named {train}, {validation}, test, with 2 class folders inside"
+    assert [image.split for image in found.images] == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
+
+
+def test_classes_are_in_natural_order():
+    assert recognise(tree("10/a.jpg", "9/a.jpg", "1/a.jpg"))[2].classes == ("1", "9", "10")
+
+
+def test_classes_of_all_splits_are_gathered():
+    found = recognise(tree("train/cat/1.jpg", "train/dog/1.jpg", "test/emu/1.jpg"))[2]
+    assert found.classes == ("cat", "dog", "emu")
+
+
+@pytest.mark.parametrize("around", ["my data", "a/b/c", "cat", "images"])
+def test_folders_that_only_wrap_the_dataset_are_stepped_through(around):
+    assert rows(f"{around}/cat/1.jpg", f"{around}/dog/2.jpg", f"{around}/notes/x.txt") == [
+        ("cat/1.jpg", "cat", ""),
+        ("dog/2.jpg", "dog", ""),
+    ]
+    assert f"inside {around.split('/')[0]}" in recognise(tree(f"{around}/cat/1.jpg", f"{around}/dog/2.jpg"))[1]
+
+
+def test_a_wrapped_split_folder_is_recognised():
+    assert [split for _, _, split in rows("d/train/a/1.jpg", "d/train/b/1.jpg", "d/val/a/1.jpg")] == [
+        "train",
+        "train",
+        "validation",
+    ]
+
+
+def test_a_training_folder_alone_is_a_split():
+    assert {split for _, _, split in rows("train/a/1.jpg", "train/b/1.jpg")} == {"train"}
+
+
+def test_a_train_beside_other_vehicles_is_a_class():
+    names = ["train/steam/1.jpg", "train/2.jpg", "car/1.jpg", "bus/1.jpg"]
+    assert {(label, split) for _, label, split in rows(*names)} == {("train", ""), ("car", ""), ("bus", "")}
+
+
+def test_everything_that_is_left_out_has_its_reason():
+    found = recognise(tree("cat/1.jpg", "dog/1", "cat/notes.txt", "loose.jpg", "readme.md"))[2]
+    assert {entry.file: entry.reason for entry in found.skipped} == {
+        "cat/notes.txt": "a .txt file, which is no picture",
+        "loose.jpg": "lies in no class folder",
+        "readme.md": "a .md file, which is no picture",
+    }
+    assert len(found.images) == 2  # a file without an ending may be a picture
+
+
+def test_files_at_the_wrong_place_of_a_split_have_their_reason():
+    names = ["train/cat/1.jpg", "train/dog/1.jpg", "test/7.jpg", "extra/cat/1.jpg", "8.jpg"]
+    found = recognise(tree(*names))[2]
+    assert {entry.file: entry.reason for entry in found.skipped} == {
+        "test/7.jpg": "lies directly in test, in no class folder",
+        "extra/cat/1.jpg": "lies in no train, validation or test folder",
+        "8.jpg": "lies in no train, validation or test folder",
+    }
+
+
+def test_files_beside_the_wrapping_folder_have_their_reason():
+    found = recognise(tree("readme.txt", "data/cat/1.jpg", "data/dog/1.jpg"))[2]
+    assert [(entry.file, entry.reason) for entry in found.skipped] == [
+        ("readme.txt", "lies outside the folder data, which holds the images")
+    ]
+
+
+def test_a_layout_that_is_asked_for_is_used():
+    names = ["train/cat/1.jpg", "train/dog/1.jpg", "test/cat/1.jpg"]
+    assert {label for _, label, _ in rows(*names, layout="image-folder")} == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ([], "There are no pictures here: found no file"),
+        (["a.txt", "b/c.csv"], "found 2 files, none of which is named like a picture"),
+        (["cat/1.jpg", "cat/2.jpg"], "There is only one class here: found 2 pictures in the folder cat"),
+        (["1.jpg", "2.jpg"], "cannot be seen: found 2 pictures in no folder"),
+        (["images/1.jpg", "masks/1.png"], "1 picture in the folder images, 1 picture in the folder masks"),
+        (["1.jpg", "cat/2.jpg"], "1 picture in no folder, 1 picture in the folder cat"),
+    ],
+)
+def test_what_is_no_known_layout_is_refused_with_what_was_found(names, sentence):
+    with pytest.raises(DatasetError, match=sentence) as caught:
+        recognise(tree(*names))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_layout_is_refused_with_the_known_ones():
+    with pytest.raises(DatasetError, match="found 'csv', expected one of auto, split-folders, image-folder"):
+        reader("csv")
+
+
+@pytest.mark.parametrize("row", READERS, ids=lambda row: row.name)
+def test_every_row_can_be_shown_and_found(row):
+    assert reader(row.name) is row
+    assert row.label
+    assert row.sentence
+    assert row.recognise(tree()) is None
