@@ -22,7 +22,7 @@ class ClassificationResult:
     """The metrics of one split. All intervals are 95 % intervals; None stands where the counts define no value."""
 
     split: str
-    checkpoint: str  # which weights, by a hash of them
+    checkpoint: str  # which weights: their epoch and a hash of them
     n: int  # images
     classes: tuple[str, ...]
     accuracy: float

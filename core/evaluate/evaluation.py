@@ -17,7 +17,7 @@ from core.recipe import Recipe
 from core.runs.run import RunPaths
 from core.runs.seal import open_seal
 from core.runs.store import Run, RunStore
-from core.train.checkpoint import load_trained
+from core.train.checkpoint import load_trained, read_facts
 from core.workspace import Workspace, write_json
 
 _BLOCK = 8 * CHUNK  # images held in memory at a time
@@ -87,14 +87,13 @@ def predict_split(
 
 
 def checkpoint_of(best: Path) -> str:
-    """The name of a weight file by its content, from its SHA-256. Raises RunError when there is no such file."""
-    try:
-        with best.open("rb") as file:
-            return "sha256 " + hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    except FileNotFoundError:
-        raise RunError(
-            "This run has no saved model", found=f"no {best.name}", do="Let it train for one epoch, then try again"
-        ) from None
+    """What a weight file is called in tables and reports: its epoch and 16 digits of its SHA-256.
+
+    Raises RunError when there is no such file, WeightsError when it is damaged.
+    """
+    epoch = read_facts(best)["epoch"]
+    with best.open("rb") as file:
+        return f"epoch {epoch}, {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def _insist_on_images(run: Run, split: str) -> None:

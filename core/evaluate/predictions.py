@@ -4,7 +4,7 @@ One row holds the sample, its true class and all probabilities, so labels and pr
 it is one CSV that any spreadsheet reads:
 
     sample_id,file,split,checkpoint,truth,predicted,p:cat,p:dog
-    000017,train/cat/a b.jpg,validation,sha256 81f3...,cat,cat,0.912,0.088
+    000017,train/cat/a b.jpg,validation,"epoch 4, 81f3...",cat,cat,0.912,0.088
 """
 
 import csv
@@ -32,7 +32,7 @@ class PredictionTable:
     truth: np.ndarray  # (N,) int64, class numbers
     probabilities: np.ndarray  # (N, K) float32, in the order of `classes`
     split: str
-    checkpoint: str  # which weights, by a hash of them
+    checkpoint: str  # which weights: their epoch and a hash of them
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.classes))

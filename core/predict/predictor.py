@@ -1,25 +1,20 @@
-"""Name pictures with a trained model, one at a time and at once: models that were used lately stay in memory.
-
-Torch is imported by the functions that need it, not by this file: pages receive answers and must stay without it.
-"""
+"""Name pictures with a trained model, one at a time and at once: models that were used lately stay in memory."""
 
 import time
 from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 
 from core.data.loading import fit_image, read_image
-from core.errors import ImageError, RunError
+from core.errors import ImageError
 from core.predict.answer import Answer
 from core.runs.run import RunPaths
-
-if TYPE_CHECKING:
-    from core.train.checkpoint import Trained
+from core.train.checkpoint import Trained, load_trained
 
 _MODELS_KEPT = 3
 
@@ -37,16 +32,12 @@ def predict(run_folder: str, images: Sequence[tuple[str, bytes]]) -> list[Answer
 
 def warm(run_folder: str) -> None:
     """Load a run's best model and let it answer once, so that the first picture does not wait for either."""
-    import torch
-
     trained = _trained(Path(run_folder))
     size = trained.recipe.image_size
     trained.model.probabilities(torch.zeros(1, 3, size, size, dtype=torch.uint8))
 
 
-def _answer(trained: "Trained", name: str, content: bytes) -> Answer:
-    import torch
-
+def _answer(trained: Trained, name: str, content: bytes) -> Answer:
     began = time.perf_counter()
     try:
         image = read_image(content, name=name)
@@ -74,20 +65,16 @@ def _jpeg(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _trained(folder: Path) -> "Trained":
+def _trained(folder: Path) -> Trained:
     """The best model of a run as it stands on disk now: a run that went on training has a newer file."""
     best = RunPaths(folder).best
     try:
         written = best.stat()
     except FileNotFoundError:
-        raise RunError(
-            "This run has no saved model", found=f"no {best.name}", do="Let it train for one epoch, then try again"
-        ) from None
+        return load_trained(best)  # which says what is wrong
     return _loaded(best, written.st_mtime_ns, written.st_size)
 
 
 @lru_cache(maxsize=_MODELS_KEPT)
-def _loaded(best: Path, _written: int, _size: int) -> "Trained":
-    from core.train.checkpoint import load_trained
-
+def _loaded(best: Path, _written: int, _size: int) -> Trained:
     return load_trained(best)

@@ -156,9 +156,13 @@ def test_a_split_without_images_cannot_be_predicted(trained_run, tiny_dataset, w
         predict_split(trained.model, no_test, "test", trained.recipe, workspace.cache)
 
 
-def test_a_checkpoint_is_named_by_its_content(trained_run, tmp_path):
+def test_a_checkpoint_is_named_by_its_epoch_and_content(trained_run, tmp_path):
     copy = tmp_path / "copy.safetensors"
     shutil.copy(trained_run.paths.best, copy)
-    assert checkpoint_of(copy) == checkpoint_of(trained_run.paths.best)
-    copy.write_bytes(copy.read_bytes() + b" ")
-    assert checkpoint_of(copy) != checkpoint_of(trained_run.paths.best)
+    name = checkpoint_of(trained_run.paths.best)
+    assert name.startswith(f"epoch {trained_run.status.best['epoch']}, ")
+    assert checkpoint_of(copy) == name
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1  # one bit of one weight
+    copy.write_bytes(content)
+    assert checkpoint_of(copy) != name

@@ -13,6 +13,7 @@ from core.errors import RunError, WeightsError
 from core.evaluate.predictions import PredictionTable
 from core.predict import predictor
 from core.predict.predictor import predict, warm
+from core.train.checkpoint import load_trained
 
 
 @pytest.fixture
@@ -25,10 +26,7 @@ def loads(monkeypatch) -> list[str]:
     """The runs whose models were read from disk from here on, in order."""
     predictor._loaded.cache_clear()
     seen = []
-    from core.train import checkpoint
-
-    real = checkpoint.load_trained
-    monkeypatch.setattr(checkpoint, "load_trained", lambda best: seen.append(best.parent.name) or real(best))
+    monkeypatch.setattr(predictor, "load_trained", lambda best: seen.append(best.parent.name) or load_trained(best))
     return seen
 
 
@@ -143,7 +141,7 @@ def test_a_damaged_model_is_refused(folder, trained_run):
 def test_a_page_can_receive_answers_without_torch():
     code = """
 import pickle, sys
-from core.predict.predictor import Answer
+from core.predict.answer import Answer
 assert pickle.loads(pickle.dumps(Answer("a.png"))) == Answer("a.png")
 assert not {"torch", "torchvision", "timm", "sklearn"} & set(sys.modules)
 """
