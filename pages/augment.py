@@ -56,45 +56,58 @@ def add_row(key: str) -> None:
 
 
 def choose_pictures(dataset: Dataset) -> list[Sample]:
-    """Training pictures to vary: one, or one of each of a few classes; another draw takes others."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="augment_pictures"):
+    """Training pictures to vary: one, or one of each of four classes."""
+    with st.container(horizontal=True, vertical_alignment="center", key="augment_pictures"):
+        views = ["One", "Four"]
         view = st.segmented_control(
             "Show",
-            ["One picture", "Four pictures"],
-            default="One picture",
+            views,
+            default=views[0],
             required=True,
             key="augment_view",
+            label_visibility="collapsed",
             persist_state="session",
         )
-        turn = st.session_state.setdefault("augment_turn", 0)
         st.button(
-            "Other pictures",
-            key="augment_other",
-            icon=":material/shuffle:",
-            on_click=lambda: st.session_state.update(augment_turn=turn + 1),
+            "Other pictures", key="augment_other", icon=":material/shuffle:", on_click=add_one, args=("augment_turn",)
         )
-        seed = st.number_input("seed", 0, 2**31 - 1, 0, key="augment_seed", persist_state="session", width=120)
-        st.button(
-            "New draw",
-            key="augment_draw",
+        st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            0,
+            key="augment_seed",
             icon=":material/casino:",
-            on_click=lambda: st.session_state.update(augment_seed=seed + 1),
+            label_visibility="collapsed",
+            help="The seed of the draw. The same seed draws the same variants.",
+            persist_state="session",
+            width=100,
         )
+        st.button("New draw", key="augment_draw", on_click=add_one, args=("augment_seed",))
     samples = gallery.mixed(dataset.of("train"))
-    wanted = 1 if view == "One picture" else min(4, len(samples))
+    turn, wanted = st.session_state.get("augment_turn", 0), 1 if view == views[0] else min(4, len(samples))
     return [samples[(turn * wanted + place) % len(samples)] for place in range(wanted)]
+
+
+def add_one(key: str) -> None:
+    """The next picture, or the next seed."""
+    st.session_state[key] = st.session_state.get(key, 0) + 1
 
 
 st.title("Augment")
 st.caption(
     "Choose how training pictures are varied, and see what it does. Validation and test pictures stay as they are."
 )
-dataset = dataset_or_stop()
+with st.container(horizontal=True, vertical_alignment="center", key="augment_bar"):
+    dataset = dataset_or_stop()
+    go = st.button(
+        "Train with this", type="primary", key="to_train", icon=":material/arrow_forward:", icon_position="right"
+    )
 if not dataset.of("train"):
     st.error("This dataset has no training pictures.")
     st.stop()
 
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns([4, 5], gap="large")
 with left:
     choice = choose_rows()
 with right:
@@ -106,16 +119,13 @@ with right:
     with st.container(key="variants"), st.grid(4, min_column_width=72, gap="xsmall"):
         for sample, (original, *variants) in zip(samples, lines, strict=True):
             name = dataset.classes[sample.label]
-            st.image(original, caption="original", alt=f"{name}, as the network sees it", width="stretch")
-            for number, variant in enumerate(variants):
-                st.image(variant, caption=f"variant {number + 1}", alt=f"{name}, variant {number + 1}", width="stretch")
+            st.image(original, caption=plain(name, 20), alt=f"{name}, as the network sees it", width="stretch")
+            for number, variant in enumerate(variants, start=1):
+                st.image(variant, caption=f"variant {number}", alt=f"{name}, variant {number}", width="stretch")
     st.caption(
-        f"These are the very pictures that a run with seed {seed} learns from: variant 1 in its first epoch, "
-        "variant 2 in its second. From: " + ", ".join(plain(sample.name, 40) for sample in samples)
+        f"A run with seed {seed} learns from these very pictures: variant 1 in its first epoch, variant 2 in its "
+        "second. From: " + ", ".join(plain(sample.name, 40) for sample in samples)
     )
-with left:
-    if st.button(
-        "Train with this", type="primary", key="to_train", icon=":material/arrow_forward:", icon_position="right"
-    ):
-        recipe_form.begin_with(choice, seed)
-        st.switch_page("pages/train.py")
+if go:
+    recipe_form.begin_with(choice, seed)
+    st.switch_page("pages/train.py")

@@ -1,11 +1,14 @@
 """Evaluate: what a model got right, what it took for what, and the pictures it got wrong."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from core.data.dataset import Dataset
 from core.errors import FoveaError
 from core.evaluate.classification import ClassificationResult, read_result
 from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, confused_pairs, of_cell
+from core.evaluate.predictions import PredictionTable
 from core.figures.confusion import confusion_matrix
 from core.runs.seal import openings
 from core.runs.store import Run
@@ -62,18 +65,14 @@ def test(run: Run) -> ClassificationResult:
 
 def headline(result: ClassificationResult) -> None:
     """The two numbers that stand for the rest, each with its interval."""
+    told = {
+        "accuracy": (result.accuracy, result.interval, "Share of images named rightly; 95 % interval (Wilson)."),
+        "macro F1": (result.macro_f1, result.macro_f1_interval, "Mean F1 of the classes; 95 % interval (bootstrap)."),
+    }
     with st.container(key="headline"), st.grid(3, min_column_width=170):
-        for label, value, interval, help in (
-            ("accuracy", result.accuracy, result.interval, "Share of images named rightly; 95 % interval (Wilson)."),
-            (
-                "macro F1",
-                result.macro_f1,
-                result.macro_f1_interval,
-                "Mean F1 of the classes; 95 % interval (bootstrap).",
-            ),
-        ):
+        for label, (value, interval, help) in told.items():
             st.metric(label, share(value), delta=bounds(interval), delta_color="off", delta_arrow="off", help=help)
-        st.metric("images", f"{result.n:,}", delta=plain(result.checkpoint, 30), delta_color="off", delta_arrow="off")
+        st.metric("images", f"{result.n:,}", help=f"Answered by the weights {plain(result.checkpoint)}.")
 
 
 def per_class(result: ClassificationResult) -> None:
@@ -124,21 +123,34 @@ def clear_cell() -> None:
     st.session_state[state.CELL] = None
 
 
-def pictures(dataset: Dataset | None, mistakes: list[Mistake], key: str) -> None:
-    """What was taken for what, as thumbnails; as a table when the dataset is gone."""
-    if dataset is None:
-        st.dataframe([vars(mistake) for mistake in mistakes], hide_index=True)
-        return
-    shown = mistakes[gallery.paged(len(mistakes), key)]
-    cells = [
-        (
-            dataset.thumbnail(dataset.sample(m.id)),
-            f"{m.predicted} {m.confidence:.2f}",
-            f"{m.file}: is {m.truth}, called {m.predicted} with probability {m.confidence:.2f}",
-        )
-        for m in shown
-    ]
-    gallery.sheet(cells, key, width=104)
+def pictures(dataset: Dataset | None, table: PredictionTable, cell: tuple[int, int] | None) -> None:
+    """The pictures of the chosen cell, or else the mistakes that the model was surest of."""
+    if cell:
+        truth, predicted = (plain(table.classes[place], 30) for place in cell)
+        right = f"{truth}, named rightly" if truth == predicted else f"{truth} taken for {predicted}"
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader(right, width="content")
+            st.button("All mistakes", key="clear_cell", icon=":material/close:", on_click=clear_cell)
+        shown = of_cell(table, *cell)
+    else:
+        st.subheader("Most confident mistakes")
+        shown = confident_mistakes(table, MOST_MISTAKES)
+        if shown:
+            st.caption("Look here first: where a model is sure and wrong, it is often the label that is wrong.")
+    if not shown:
+        st.markdown("No picture: nothing here was named wrongly." if not cell else "No picture in this cell.")
+    elif dataset is None:
+        st.dataframe([vars(mistake) for mistake in shown], hide_index=True)
+    else:
+        window = gallery.paged(len(shown), "mistakes")
+        gallery.sheet([_cell(dataset, mistake) for mistake in shown[window]], "mistakes", width=104)
+
+
+def _cell(dataset: Dataset, shown: Mistake) -> tuple[Path, str, str]:
+    called = f"{shown.predicted} {shown.confidence:.2f}"
+    if shown.truth != shown.predicted:
+        called = f"{shown.truth} → {called}"
+    return dataset.thumbnail(dataset.sample(shown.id)), called, f"{shown.file}: is {shown.truth}, called {called}"
 
 
 def choose_pair(pairs: list[ConfusedPair], run: Run, result: ClassificationResult) -> None:
@@ -170,31 +182,15 @@ except FoveaError:
     dataset = None
 
 headline(result)
-left, right = st.columns(2, gap="medium")
+left, right = st.columns([4, 5], gap="medium")
 with left:
     st.subheader("What is taken for what")
     cell = matrix(run, result)
-with right:
-    st.subheader("Every class")
-    per_class(result)
     choose_pair(confused_pairs(table), run, result)
-
-if cell:
-    truth, predicted = (plain(result.classes[place], 40) for place in cell)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader(
-            f"{truth} named rightly" if truth == predicted else f"{truth} taken for {predicted}", width="content"
-        )
-        st.button("All mistakes", key="clear_cell", icon=":material/close:", on_click=clear_cell)
-    shown = of_cell(table, *cell)
-else:
-    st.subheader("Most confident mistakes")
-    st.caption("Look here first: where a model is sure and wrong, it is often the label that is wrong.")
-    shown = confident_mistakes(table, MOST_MISTAKES)
-if shown:
-    pictures(dataset, shown, "mistakes")
-else:
-    st.markdown("None.")
+with right:
+    pictures(dataset, table, cell)
+st.subheader("Every class")
+per_class(result)
 st.download_button(
     "Prediction table (CSV)",
     run.paths.predictions(result.split).read_bytes(),

@@ -19,7 +19,6 @@ MOST = 1000  # newest runs in the table
 COLUMNS = {
     "validation": st.column_config.ProgressColumn("validation", format="%.3f", min_value=0, max_value=1, width="small"),
     "time": st.column_config.NumberColumn("time (s)", format="%.0f", width="small"),
-    "speed": st.column_config.NumberColumn("images/s", format="%.0f", width="small"),
     "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width="small"),
     "name": st.column_config.TextColumn("name", width="medium"),
 }
@@ -36,9 +35,7 @@ def line(run: RunSummary) -> dict[str, object]:
         "policy": run.policy,
         "epochs": f"{run.epochs_done} of {run.epochs}",
         "time": run.seconds,
-        "speed": run.images_per_second,
         "preset": run.preset,
-        "tags": ", ".join(run.tags),
         "made": datetime.fromtimestamp(run.created, UTC),
     }
 

@@ -8,7 +8,7 @@ from core.figures.colours import QUIET, class_colour, faded
 from core.figures.layout import label, quiet
 
 STRENGTH = {"train": 1.0, "validation": 0.6, "test": 0.3, "": 1.0}  # opacity of a class's colour in each split
-ROW = 26  # pixels for one class
+ROW, TALL_ROW, FEW = 26, 40, 8  # pixels for one class; a few classes get more
 
 
 def class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> go.Figure:
@@ -41,7 +41,7 @@ def class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]
         showlegend=False,
         cliponaxis=False,
     )
-    quiet(figure, height=max(120, ROW * len(classes) + 76), x="images")
+    quiet(figure, height=(TALL_ROW if len(classes) <= FEW else ROW) * len(classes) + 90, x="images")
     figure.update_layout(barmode="stack", bargap=0.3, margin={"r": 44})
     figure.update_xaxes(rangemode="tozero", nticks=6)
     figure.update_yaxes(

@@ -32,7 +32,7 @@ def loss_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
     _line(figure, epochs, "train", "loss", "training", QUIET, ".3f")
     _line(figure, epochs, "validation", "loss", "validation", ACCENT, ".3f")
     quiet(figure, height=HEIGHT, x="epoch", y="loss", identity=identity)
-    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(rangemode="tozero", range=None if figure.data else [0, 2])
     return _phases(_whole_epochs(figure, entries), entries)
 
 
@@ -63,10 +63,11 @@ def accuracy_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figur
             mode="markers",
             name="kept",
             marker={"color": ACCENT, "size": 12, "symbol": "circle-open", "line": {"width": 2}},
+            cliponaxis=False,
             hovertemplate="epoch %{x}<br>kept: validation %{y:.1%}<extra></extra>",
         )
     quiet(figure, height=HEIGHT, x="epoch", y="accuracy", identity=identity)
-    figure.update_yaxes(tickformat=".0%")
+    figure.update_yaxes(tickformat=".0%", range=None if figure.data else [0, 1])
     return _phases(_whole_epochs(figure, entries), entries)
 
 
@@ -104,6 +105,7 @@ def _line(
         name=name,
         line={"color": colour, "width": 2, "dash": "solid" if split == "validation" else "dot"},
         marker={"size": 5},
+        cliponaxis=False,
         hovertemplate=f"epoch %{{x}}<br>{name} %{{y:{format}}}<extra></extra>",
     )
 

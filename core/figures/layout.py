@@ -4,6 +4,8 @@ import html
 
 import plotly.graph_objects as go
 
+from core.figures.colours import ACCENT, QUIET
+
 MARKUP_FREE = {"quote": False}  # plotly reads <tags> and &amp; in labels, but leaves quotes alone
 
 
@@ -26,11 +28,20 @@ def quiet(figure: go.Figure, *, height: int, x: str = "", y: str = "", identity:
         margin={"l": 8, "r": 12, "t": 28, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom", "title": None},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "title": None,
+            "traceorder": "normal",
+        },
         hoverlabel={"namelength": -1},
         uirevision=identity or None,
         dragmode=False,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": QUIET, "activecolor": ACCENT},
     )
-    figure.update_xaxes(title_text=x or None, showline=False, zeroline=False, automargin=True)
-    figure.update_yaxes(title_text=y or None, showline=False, zeroline=False, automargin=True)
+    figure.update_xaxes(title_text=x or None, showline=False, zeroline=False, ticks="", automargin=True)
+    figure.update_yaxes(title_text=y or None, showline=False, zeroline=False, ticks="", automargin=True)
     return figure

@@ -49,7 +49,7 @@ def pace(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Pace:
         fraction=min(1.0, work / whole),
         seconds_left=seconds / work * (whole - work) if work else None,
         images_per_second=latest,
-        passing=bool(running) and costs[done] == 1.0,
+        passing=done < len(costs) and costs[done] == 1.0,
     )
 
 

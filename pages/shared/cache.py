@@ -4,6 +4,7 @@ Keys are identities: a folder or file and when it last changed. What `cache_reso
 and only ever read.
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import streamlit as st
 
 from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset
 from core.data.library import Library
+from core.data.smear import CELLS, draw_cell
 from core.evaluate.predictions import PredictionTable
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
@@ -75,6 +77,16 @@ def weights(backbone: str) -> WeightsState:
     return weights_state(backbone)
 
 
+@st.cache_data(max_entries=1, show_spinner=False)
+def sample_cells(size: int = 96) -> list[bytes]:
+    """One drawn cell of each kind, as JPEGs of `size` pixels: what the demo cells look like."""
+    pictures = []
+    for kind in CELLS:
+        draw_cell(kind, size, 0.1, seed=5).save(file := BytesIO(), "JPEG", quality=90)
+        pictures.append(file.getvalue())
+    return pictures
+
+
 # Processes that do what a page must not
 
 
@@ -122,6 +134,7 @@ def wake() -> None:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _wake(root: Path) -> None:
     # One after the other: both import torch, and on a small machine they would take each other's time.
+    _lab(root, "desk").warm("core.data.demo")
     runner = _executor(root)
     warmed = _lab(root, "lab").warm("core.augment.preview", "core.predict.predictor")
     warmed.add_done_callback(lambda _: runner.advance())

@@ -13,7 +13,7 @@ MOST_STOPS = 1000  # a slider with more positions is a number field instead
 
 
 def knob_widget(knob: Knob, value: Any, key: str) -> Any:
-    """Draw a knob and give its value, checked, as a browser can send anything. Raises RecipeError if it is not allowed."""
+    """Draw a knob and give its value, checked, as a browser can send anything. Raises RecipeError for a bad one."""
     name = plain(knob.label)
     keep = {"key": key, "help": knob.help or None, "persist_state": "session"}
     match knob:
@@ -43,11 +43,14 @@ def transform_rows(rows: tuple[TransformChoice, ...], key: str) -> tuple[Transfo
 
 def _transform_row(choice: TransformChoice, key: str) -> TransformChoice | None:
     row = transform(choice.name)
-    with st.container(border=True, gap="xsmall", key=f"{key}_row"):
-        on = st.toggle(f"**{plain(row.label)}**", True, key=f"{key}_on", help=_about(row), persist_state="session")
-        if not on:
-            return None
-        with st.container(horizontal=True, gap="medium"):
+    with st.container(key=f"{key}_row"):
+        grid = st.grid(3, min_column_width=110)
+        with grid.cell(row_span=max(1, -(-(1 + len(row.knobs)) // 2))):
+            if not st.toggle(
+                plain(row.label), True, key=f"{key}_on", help=_about(row), wrap=True, persist_state="session"
+            ):
+                return None
+        with grid:
             chance = st.slider(
                 "how often", 0.0, 1.0, choice.probability, 0.05, "percent", key=f"{key}_often", persist_state="session"
             )

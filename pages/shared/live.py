@@ -24,7 +24,7 @@ def headline(run: Run) -> None:
         st.caption(
             f"{told} " + ("It is next." if place == 1 else f"It is number {place} in the queue." if place else "")
         )
-    else:
+    elif not status.state.has_worker:
         st.caption(told)
 
 
@@ -32,7 +32,7 @@ def numbers(run: Run) -> None:
     """Where the run stands: bar, best validation with its interval, epoch, pace, time."""
     status, now = run.status, pace(run.recipe, cache.journal(run.paths))
     if status.state.has_worker:
-        st.progress(now.fraction)
+        st.progress(now.fraction, plain(status.sentence or status.state.sentence))
     with st.container(key="run_numbers"), st.grid(4, min_column_width=150):
         where = f"epoch {status.best['epoch']:.0f}" if "epoch" in status.best else ""
         st.metric(

@@ -27,7 +27,7 @@ NEWS = "news"  # one sentence to show after a change of page
 
 
 def settle() -> None:
-    """Decide what is in hand, before any page runs: what the session holds, else what the address says, else the newest.
+    """Decide what is in hand before any page runs: what the session holds, else what the address says, else the newest.
 
     The address keeps the ids, so that a reload, a bookmark and a link sent to somebody else open the same things;
     changing the page by the sidebar drops them from the address, and this puts them back.
