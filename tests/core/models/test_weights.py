@@ -154,4 +154,4 @@ def test_a_hub_that_never_answers_is_waited_for_a_few_seconds_only(tmp_path):
         began = time.monotonic()
         said = ask(endpoint, tmp_path, "print(answer('resnet18'))")
     assert "does not answer" in said
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 20
