@@ -61,7 +61,7 @@ class RunStore:
         root = self.workspace.root
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(root / "lock", timeout=_LOCK_SECONDS)
+            lock = FileLock(root / "lock", timeout=_LOCK_SECONDS, poll_interval=0.01)
             try:
                 lock.acquire()
             except Timeout:

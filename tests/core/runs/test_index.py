@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 
 import pytest
@@ -11,33 +10,8 @@ from core.errors import RunError
 from core.runs.index import RunIndex, run_index
 from core.runs.run import RunPaths, RunState, read_status, write_status
 from core.runs.store import RunStore
+from tests.opened import OpenedUnder
 from tests.running import small
-
-_opened: list[str] | None = None
-
-
-def _hook(event, arguments):
-    if event == "open" and _opened is not None:
-        _opened.append(str(arguments[0]))
-
-
-sys.addaudithook(_hook)
-
-
-class opened_under:
-    """The paths opened below a folder while entered."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __enter__(self):
-        global _opened
-        _opened = []
-        return self
-
-    def __exit__(self, *_):
-        global _opened
-        self.paths, _opened = [path for path in _opened if path.startswith(self.folder)], None
 
 
 @pytest.fixture
@@ -63,12 +37,12 @@ def many(store, dataset, count):
 def test_listing_ten_thousand_runs_again_opens_no_file_of_theirs(store, tiny_dataset, workspace):
     many(store, tiny_dataset, 10_000)
     assert len(store.list()) == 10_000
-    with opened_under(workspace.root) as again:
+    with OpenedUnder(workspace.root) as again:
         assert len(store.list()) == 10_000
     assert again.paths == []
 
     run_index.cache_clear()  # as in a new process
-    with opened_under(workspace.root) as anew:
+    with OpenedUnder(workspace.root) as anew:
         lines = store.list()
     assert anew.paths == [str(workspace.cache / "runs.json")]
     assert lines[0].interval == (0.4, 0.6)
@@ -80,7 +54,7 @@ def test_only_a_run_that_changed_is_read_again(store, tiny_dataset, workspace):
     store.list()
     paths = store.paths("run-00007")
     write_status(paths, replace(read_status(paths), best={"accuracy": 0.9}))
-    with opened_under(workspace.runs) as again:
+    with OpenedUnder(workspace.runs) as again:
         lines = store.list()
     assert {path.split("/")[-2] for path in again.paths} == {"run-00007"}
     assert next(line for line in lines if line.id == "run-00007").best == {"accuracy": 0.9}
