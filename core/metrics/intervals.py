@@ -1,8 +1,6 @@
 """How sure a number is: intervals for proportions and for anything computed from a confusion matrix."""
 
-import math
 from collections.abc import Callable, Iterator
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +18,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
+def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """Wilson's score interval for a proportion of `successes` among `n` independent trials.
 
     Unlike the textbook interval it stays inside [0, 1] and has a width when every trial, or none, succeeded.
@@ -28,20 +26,14 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
 
     Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953
     """
+    from scipy.stats import binomtest  # here, because reading a stored interval needs no SciPy
+
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n} trials")
     if n == 0:
         return Interval(0.0, 1.0)
-    successes, n = float(successes), float(n)  # counts often come from numpy, whose numbers are not JSON
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = successes / n
-    scale = 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / scale
-    reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
-    # At the ends the exact bounds are 0 and 1; rounding must not push the observed share outside its own interval.
-    low = 0.0 if successes == 0 else max(0.0, centre - reach)
-    high = 1.0 if successes == n else min(1.0, centre + reach)
-    return Interval(low, high)
+    found = binomtest(int(successes), int(n)).proportion_ci(level, method="wilson")
+    return Interval(float(found.low), float(found.high))
 
 
 def bootstrap_confusion(
