@@ -12,6 +12,8 @@ workspace/
 import json
 import os
 import re
+import sys
+import time
 import unicodedata
 import uuid
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from core.errors import InputError, storage_errors
 
 ENVIRONMENT = "FOVEA_WORKSPACE"
 ROOTS_ENVIRONMENT = "FOVEA_ROOTS"
+_WINDOWS_TRIES = 50  # a second in all; a reader is done within milliseconds
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,19 @@ def replacing(path: Path) -> Iterator[Path]:
         with storage_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            os.replace(temporary, path)
+            _put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    for _ in range(_WINDOWS_TRIES if sys.platform == "win32" else 0):
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:  # on Windows a file cannot be replaced in the very moment somebody reads it
+            time.sleep(0.02)
+    os.replace(temporary, path)
 
 
 def write_text(path: Path, text: str) -> None:
