@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.data.incoming import Proposal, Report, new_folder, propose
+from core.data.incoming import Proposal, new_folder, propose
+from core.data.intake import Report
 from core.data.smear import CELLS, CellType, draw_cell
 from core.data.split import SplitRule, stratified
 from core.data.tree import walk

@@ -4,24 +4,17 @@
 folder, in one step, to datasets/<id>/: a dataset is there as a whole or not at all.
 """
 
-import hashlib
-import itertools
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
-
 from core.data.archive import unpack
 from core.data.dataset import (
     SKIPPED,
-    THUMBNAIL_SIDE,
     Dataset,
     Sample,
     Skipped,
@@ -32,24 +25,18 @@ from core.data.dataset import (
     thumbnail_file,
     write_table,
 )
+from core.data.intake import Report, Taken, take_all
 from core.data.library import plain_name
-from core.data.loading import read_picture
 from core.data.readers.catalog import AUTO, reader, recognise
-from core.data.readers.reader import Found, FoundImage
 from core.data.split import SplitRule, complete_given, stratified
 from core.data.tree import Tree, walk
-from core.errors import DatasetError, ImageError, storage_errors
+from core.errors import DatasetError, storage_errors
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json
 
-__all__ = ["Proposal", "SplitRule", "discard", "inspect", "keep", "load_proposal"]
+__all__ = ["Proposal", "SplitRule", "discard", "inspect", "keep", "load_proposal", "new_folder", "propose", "sweep"]
 
-Report = Callable[[int, int], None]  # images done, images in all
-
-MAX_FILE = 256 * 1024 * 1024  # bytes; a file is read whole, by a few threads at once
 STALE = 24 * 3600  # seconds after which an import that nobody kept is thrown away
 PROPOSAL, FOUND = "proposal.json", "found.csv"
-
-_SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}  # other formats are called what they are
 
 
 @dataclass(frozen=True)
@@ -131,10 +118,10 @@ def propose(
 ) -> Proposal:
     """The proposal for a tree, its images taken into `folder`. `owned` files are moved, others are copied."""
     row, why, found = recognise(tree, layout)
-    taken = _take_all(found, folder, owned, report or (lambda done, of: None))
+    taken = take_all(found, folder, owned, report or (lambda done, of: None))
     shutil.rmtree(folder / "unpacked", ignore_errors=True)
     skipped = [*found.skipped, *(outcome for outcome in taken if isinstance(outcome, Skipped))]
-    readable = [outcome for outcome in taken if isinstance(outcome, _Taken)]
+    readable = [outcome for outcome in taken if isinstance(outcome, Taken)]
     holding = {outcome.label for outcome in readable}
     classes = tuple(label for label in found.classes if label in holding)
     _check_classes(classes, readable, skipped)
@@ -281,64 +268,7 @@ def _is_zip(source: Path) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class _Taken:
-    """An image that was read and copied; its id and the number of its class are not known yet."""
-
-    sample: Sample
-    label: str
-    bytes: int
-
-
-def _take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[_Taken | Skipped]:
-    """Read and copy every image, a few at once, and give the outcomes in the order of the images."""
-    outcomes: list[_Taken | Skipped] = []
-    total = len(found.images)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="import") as threads:
-        images = iter(found.images)
-        waiting: deque[Future[_Taken | Skipped]] = deque()
-        try:
-            while True:
-                for image in itertools.islice(images, 64 - len(waiting)):
-                    waiting.append(threads.submit(_take, image, folder, owned))
-                if not waiting:
-                    return outcomes
-                outcomes.append(waiting.popleft().result())
-                report(len(outcomes), total)
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
-
-
-def _take(image: FoundImage, folder: Path, owned: bool) -> _Taken | Skipped:
-    """Read one image and store it and its thumbnail under its digest. Raises StorageError when the disk is full."""
-    name, path = image.file.name, image.file.path
-    try:
-        if path.stat().st_size > MAX_FILE:
-            return Skipped(name, f"a file of more than {MAX_FILE // 1024**2} MB")
-        data = path.read_bytes()
-        picture = read_picture(data, name=name, enough=2 * THUMBNAIL_SIDE)
-    except ImageError as error:
-        return Skipped(name, error.found)
-    except OSError as error:
-        return Skipped(name, (error.strerror or str(error)).lower())
-    digest = hashlib.sha256(data).hexdigest()
-    suffix = _SUFFIXES.get(picture.format, f".{picture.format.lower()}")
-    file, thumbnail = f"files/{digest[:2]}/{digest}{suffix}", folder / thumbnail_file(digest)
-    with storage_errors(folder):
-        for target in (folder / file, thumbnail):
-            target.parent.mkdir(parents=True, exist_ok=True)
-        if owned:
-            os.replace(path, folder / file)
-        else:
-            (folder / file).write_bytes(data)
-        picture.image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
-        picture.image.save(thumbnail, "JPEG", quality=85)
-    sample = Sample("", file, name, -1, image.split, picture.width, picture.height, digest, picture.format)
-    return _Taken(sample, image.label, len(data))
-
-
-def _check_classes(classes: tuple[str, ...], readable: list[_Taken], skipped: list[Skipped]) -> None:
+def _check_classes(classes: tuple[str, ...], readable: list[Taken], skipped: list[Skipped]) -> None:
     if len(classes) >= 2:
         return
     left_out = f"; {len(skipped):,} skipped, the first {skipped[0].file}: {skipped[0].reason}" if skipped else ""

@@ -34,7 +34,7 @@ def dataset(folder: Path, names: list[str]) -> Dataset:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=5))
 def test_what_is_saved_is_loaded_whatever_the_names_are(tmp_path, names):
     before = dataset(tmp_path, names)

@@ -124,6 +124,7 @@ def test_a_picture_that_exif_says_is_turned_is_turned_back(kind, orientation, en
         assert far(picture.image.resize((40, 20)), flag()) < 12
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow grumbles
 def test_exif_data_that_is_rubbish_is_ignored(encode):
     data = encode(flag(), "JPEG", quality=95, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7f" + bytes(range(64)))
     assert far(read_image(data), flag()) < 5
@@ -202,6 +203,7 @@ def test_a_file_that_is_missing_is_refused_with_the_reason(tmp_path):
         read_image(tmp_path / "gone.png")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "JPEG2000"])
 def test_damaged_bytes_give_a_picture_or_an_image_error_and_nothing_else(kind, encode, paint):
     data = encode(paint(width=40, height=30), kind)

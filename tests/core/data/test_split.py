@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.dataset import SPLITS
@@ -17,6 +17,7 @@ def test_shares_are_kept_within_every_class():
     assert Counter(splits[100:]) == {"train": 14, "validation": 3, "test": 3}
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=6),
     train=st.integers(1, 90),
