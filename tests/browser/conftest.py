@@ -28,9 +28,9 @@ QUIET = [
 NOISE = re.compile(
     r"fonts\.gstatic|favicon|ResizeObserver|Infinite extent|preloaded using link preload|Unrecognized feature|"
     r"WebSocket (connection|is closed)|net::ERR_(CONNECTION_REFUSED|NAME_NOT_RESOLVED|INTERNET_DISCONNECTED)|"
-    r"GPU stall|WebGL|allow-same-origin",
+    r"GPU stall|WebGL|allow-same-origin|/\w+/_stcore/(health|host-config)",
     re.IGNORECASE,
-)  # known, harmless, and not ours
+)  # known, harmless, and not ours; the last one is how Streamlit looks for its base path after a deep link
 
 expect.set_options(timeout=20_000)
 
@@ -76,8 +76,9 @@ def listen(page: Page) -> list[str]:
     heard: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
-        if message.type == "error" and not NOISE.search(message.text + str(message.location.get("url", ""))):
-            heard.append(message.text)
+        told = f"{message.text} {message.location.get('url', '')}"
+        if message.type == "error" and not NOISE.search(told):
+            heard.append(told)
 
     page.on("console", hear)
     page.on("pageerror", lambda error: heard.append(str(error)))
