@@ -69,7 +69,12 @@ def choose_pictures(dataset: Dataset) -> list[Sample]:
             persist_state="session",
         )
         st.button(
-            "Other pictures", key="augment_other", icon=":material/shuffle:", on_click=add_one, args=("augment_turn",)
+            "Others",
+            help="Other pictures",
+            key="augment_other",
+            icon=":material/shuffle:",
+            on_click=add_one,
+            args=("augment_turn",),
         )
         st.number_input(
             "Seed",
@@ -107,7 +112,7 @@ if not dataset.of("train"):
     st.error("This dataset has no training pictures.")
     st.stop()
 
-left, right = st.columns([4, 5], gap="large")
+left, right = st.columns(2, gap="medium")
 with left:
     choice = choose_rows()
 with right:

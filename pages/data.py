@@ -60,11 +60,12 @@ def found(proposal: Proposal) -> None:
     """What an import found, to be kept or not."""
     st.subheader(f"Found: {plain(proposal.name, 60)}")
     number, kinds = count(len(proposal.samples), "image"), count(len(proposal.classes), "class", "classes")
-    st.markdown(f"{number} · {kinds} · {size(proposal.bytes)}  \n{plain(proposal.why)}")
+    left_out = f" · {count(len(proposal.skipped), 'file')} skipped" if proposal.skipped else ""
+    st.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{plain(proposal.why)}\\.")
     for note in proposal.notes:
         st.warning(plain(note))
     with st.container(border=True, key="keep_form"):
-        left, right = st.columns([1, 2], vertical_alignment="bottom")
+        left, right = st.columns([1, 2])
         name = left.text_input("Name", proposal.name, max_chars=80, key="keep_name")
         with right, or_stop():
             rule = SplitRule() if proposal.has_splits else importing.split_widgets()

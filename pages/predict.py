@@ -45,7 +45,7 @@ def answer(run: Run, place: int, name: str, content: bytes) -> None:
     if found.error:
         st.error(plain(found.error), icon=":material/broken_image:")
         return
-    picture, words = st.columns([1, 2], vertical_alignment="center")
+    picture, words = st.columns([1, 3], vertical_alignment="center")
     picture.image(found.thumbnail, caption=plain(name, 40), alt=f"{name}, as the network sees it", width=180)
     with words:
         st.markdown(f"#### {plain(found.label, 60)} &nbsp;:gray[{found.probabilities[found.label]:.0%}]")
@@ -57,6 +57,7 @@ def answer(run: Run, place: int, name: str, content: bytes) -> None:
 st.title("Predict")
 st.caption("Show the model pictures of your own, and it answers at once.")
 run = run_or_stop(trained=True)
+cache.warm_model(run.paths)
 shown = pictures()
 with st.spinner("Looking", show_time=True):
     for place, (name, content) in enumerate(shown):

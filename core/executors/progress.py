@@ -16,7 +16,7 @@ class ProgressFile:
         self._told = 0.0
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell how much is done, ten times a second at most and always at the end. Raises StorageError on a full disk."""
+        """Tell how much is done; at most ten times a second, and always the end. Raises StorageError on a full disk."""
         now = time.monotonic()
         if done < total and now - self._told < SECONDS_BETWEEN_WRITES:
             return

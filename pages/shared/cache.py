@@ -206,6 +206,16 @@ def _answer(folder: Path, stamp: tuple[int, int], name: str, picture: bytes) -> 
     return lab().call("core.predict.predictor:predict", str(folder), [(name, picture)])[0]
 
 
+def warm_model(paths: RunPaths) -> None:
+    """Have the lab load the best weights of a run while somebody still looks for a picture."""
+    _warm_model(paths.folder, _stamp(paths.best))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _warm_model(folder: Path, stamp: tuple[int, int]) -> None:
+    lab().submit("core.predict.predictor:warm", str(folder))
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     """When a file changed last, and its size; zeros while it is not there."""
     try:

@@ -44,8 +44,8 @@ def transform_rows(rows: tuple[TransformChoice, ...], key: str) -> tuple[Transfo
 def _transform_row(choice: TransformChoice, key: str) -> TransformChoice | None:
     row = transform(choice.name)
     with st.container(key=f"{key}_row"):
-        grid = st.grid(3, min_column_width=110)
-        with grid.cell(row_span=max(1, -(-(1 + len(row.knobs)) // 2))):
+        grid = st.grid(3, min_column_width=130, gap=("xsmall", "small"))
+        with grid.cell(row_span=1 + len(row.knobs)):
             if not st.toggle(
                 plain(row.label), True, key=f"{key}_on", help=_about(row), wrap=True, persist_state="session"
             ):

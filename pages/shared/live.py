@@ -56,7 +56,9 @@ def numbers(run: Run) -> None:
 
 
 def curves(run: Run) -> None:
-    """Loss and accuracy side by side."""
+    """Loss and accuracy side by side, from the start of the run on."""
+    if not cache.journal(run.paths):
+        return
     loss, accuracy = cache.curves(run.paths)
     left, right = st.columns(2)
     right.plotly_chart(accuracy, key="curve_accuracy", config=PLAIN_FIGURE, alt="Accuracy over the epochs")

@@ -43,13 +43,14 @@ def recipe_form(dataset: Dataset) -> Recipe:
     st.caption(plain(preset(base.preset).summary))
 
     changes: dict[str, Any] = {}
+    images = min(4096, max(1, len(dataset.of("train"))))
     left, right = st.columns(2, gap="medium")
     with left:
         changes |= _backbone(base)
     with right:
         augment = _augmentation()
     for number, phase in enumerate(base.phases):
-        changes |= _phase(base, number, phase.name if len(base.phases) > 1 else "")
+        changes |= _phase(base, number, phase.name if len(base.phases) > 1 else "", images)
     with st.expander("More choices", icon=":material/tune:", key="train_more"):
         changes |= _more(base)
     recipe = base.set({**changes, "dataset": dataset.id})
@@ -174,7 +175,7 @@ def _augmentation() -> AugmentChoice:
     return AugmentChoice(policy=name)
 
 
-def _phase(base: Recipe, number: int, name: str) -> dict[str, Any]:
+def _phase(base: Recipe, number: int, name: str, images: int) -> dict[str, Any]:
     path, changes = f"phases.{number}", {}
     if name:
         st.markdown(f"**Phase {number + 1}: {plain(name)}**")
@@ -185,7 +186,9 @@ def _phase(base: Recipe, number: int, name: str) -> dict[str, Any]:
         rate = "How far one step moves the weights, at its peak."
         changes |= _number(base, f"{path}.learning_rate", "Learning rate", 1e-6, 10.0, 1e-4, rate)
         if number == 0:
-            changes |= _number(base, "batch_size", "Batch", 1, 4096, 1, "Images per step.")
+            key = _start(base, "batch_size")
+            st.session_state[key] = min(st.session_state[key], images)
+            changes |= _number(base, "batch_size", "Batch", 1, images, 1, "Images per step.")
             same = "The same seed gives the same run, bit for bit on a CPU."
             changes |= _number(base, "seed", "Seed", 0, 2**31 - 1, 1, same)
     return changes

@@ -45,4 +45,4 @@ def _run_line() -> None:
         st.progress(now.fraction, f"{status.state.value}{left}")
         return
     best = plain(measured(status.best.get("accuracy"), status.interval)) if status.best else ""
-    st.caption(f"{state_badge(status.state)} {best}")
+    st.markdown(f":small[{state_badge(status.state)} {best}]")

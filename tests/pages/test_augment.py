@@ -1,0 +1,46 @@
+import pytest
+
+from core.augment.catalog import POLICIES
+from tests.pages.conftest import well, words
+
+
+def test_without_images_the_page_shows_the_way_to_them(visit):
+    app = visit("augment")
+
+    assert "no images yet" in words(app)
+    assert app.button(key="empty_go").label == "Go to Data"
+
+
+@pytest.mark.slow
+def test_the_rows_of_a_policy_stand_beside_its_variants(visit, tiny_dataset):
+    app = visit("augment")
+
+    light = next(policy for policy in POLICIES if policy.name == "light")
+    switches = [toggle for toggle in app.toggle if toggle.key.startswith("augment_light")]
+    assert len(switches) == len(light.rows)
+    assert "A run with seed 0 learns from these very pictures" in words(app)
+
+
+@pytest.mark.slow
+def test_what_was_set_goes_to_the_train_page(visit, tiny_dataset):
+    app = visit("augment")
+    app.toggle(key="augment_light_0_h-flip_on").set_value(False).run()
+    app.button(key="augment_draw").click().run()
+    well(app)
+    app.button(key="to_train").click().run()
+    well(app)
+
+    assert app.title[0].value == "Train"
+    held = app.session_state["augment_in_hand"]
+    assert "h-flip" not in [row["name"] for row in held["rows"]]
+    assert app.segmented_control(key="train_policy").value == "own"
+    assert app.number_input(key="train_seed").value == 1
+
+
+@pytest.mark.slow
+def test_a_transform_can_be_added(visit, tiny_dataset):
+    app = visit("augment")
+    app.selectbox(key="augment_add").set_value("v-flip").run()
+    well(app)
+
+    assert app.toggle(key="augment_light_4_v-flip_on").value

@@ -1,0 +1,43 @@
+from core.runs.store import RunStore
+from tests.pages.conftest import well, words
+
+
+def test_without_runs_the_page_shows_the_way_to_one(visit, tiny_dataset):
+    app = visit("runs")
+
+    assert "No run yet" in words(app)
+    assert app.button(key="empty_go").label == "Go to Train"
+
+
+def test_every_run_is_a_row(visit, finished_run, workspace):
+    app = visit("runs")
+
+    [row] = app.dataframe[0].value.to_dict("records")
+    assert row["state"] == "finished"
+    assert row["validation"] == finished_run.status.best["accuracy"]
+    assert row["95 % interval"].startswith("[")
+    assert "finished" in words(app)
+
+
+def test_what_differs_from_the_preset_is_listed(visit, finished_run):
+    app = visit("runs")
+
+    assert "model.backbone" in str(app.dataframe[1].value)
+
+
+def test_a_run_can_be_deleted(visit, finished_run, workspace):
+    app = visit("runs")
+    app.button(key="delete_run").click().run()
+    well(app)
+
+    assert RunStore(workspace).list() == []
+    assert "No run yet" in words(app)
+
+
+def test_opening_a_run_leads_to_its_curves(visit, finished_run):
+    app = visit("runs")
+    app.button(key="open_run").click().run()
+    well(app)
+
+    assert app.title[0].value == "Train"
+    assert len(app.get("plotly_chart")) == 2

@@ -1,0 +1,113 @@
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from core.data.incoming import inspect, keep
+from core.presets import PRESETS
+from core.runs.run import RunState, write_status
+from core.runs.store import RunStore
+from tests.pages.conftest import well, words
+
+
+def test_without_images_the_page_shows_the_way_to_them(visit):
+    assert "no images yet" in words(visit("train"))
+
+
+def test_everything_is_chosen_already(visit, tiny_dataset):
+    app = visit("train")
+
+    assert not app.button(key="train").disabled
+    assert not app.error
+    assert "M parameters" in words(app)
+    assert "starts at once" in words(app)
+
+
+@pytest.mark.parametrize("name", [preset.name for preset in PRESETS])
+def test_a_preset_sets_all_fields(visit, tiny_dataset, name):
+    app = visit("train")
+    app.number_input(key="train_phases_0_epochs").set_value(7).run()
+    app.segmented_control(key="train_preset").set_value(name).run()
+    well(app)
+
+    recipe = next(preset for preset in PRESETS if preset.name == name).recipe()
+    if name != app.session_state["train_preset"]:
+        pytest.fail("the preset was not taken")
+    expected = 7 if name == PRESETS[0].name else recipe.phases[0].epochs
+    assert app.number_input(key="train_phases_0_epochs").value == expected
+    assert len([box for box in app.selectbox if "trainable" in str(box.key)]) == len(recipe.phases)
+
+
+def test_the_batch_is_never_larger_than_the_training_split(visit, tiny_dataset):
+    app = visit("train")
+
+    assert app.number_input(key="train_batch_size").value == len(tiny_dataset.of("train")) < 32
+
+
+def test_data_that_cannot_train_is_said_before_the_start(visit, workspace, tmp_path):
+    for place, label in enumerate(["train/cat", "train/dog", "test/cat", "test/dog", "test/ferret"] * 4):
+        (tmp_path / "set" / label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (9 * place, 80, 160)).save(tmp_path / "set" / label / f"{place}.png")
+    keep(workspace, inspect(workspace, tmp_path / "set").id)
+    app = visit("train")
+
+    assert "have no training image: found 'ferret'" in app.error[0].value
+    assert "train" not in [button.key for button in app.button]
+
+
+@pytest.mark.slow
+def test_train_trains(visit, tiny_dataset, workspace):
+    app = visit("train")
+    app.selectbox(key="train_image_size").set_value(64).run()
+    app.number_input(key="train_phases_0_epochs").set_value(2).run()
+    app.number_input(key="train_batch_size").set_value(8).run()
+    app.button(key="train").click().run()
+    well(app)
+
+    [run] = RunStore(workspace).list()
+    assert run.state is RunState.FINISHED, run.sentence
+    assert "finished" in words(app)
+    assert f"{run.best['accuracy']:.3f}" in words(app)
+    assert "[0." in words(app), "an accuracy stands with its interval"
+    assert len(app.get("plotly_chart")) == 2
+    assert app.button(key="to_evaluate")
+
+
+def test_a_waiting_run_says_its_place_and_can_leave_the_queue(visit, waiting_run, workspace):
+    RunStore(workspace).enqueue(waiting_run.id)
+    app = visit("train")
+
+    assert "It is next." in words(app)
+    app.button(key="stop").click().run()
+    well(app)
+    assert RunStore(workspace).status(waiting_run.id).state is RunState.STOPPED
+
+
+def test_a_failed_run_shows_its_sentence_the_end_of_its_log_and_resumes(visit, finished_run, workspace):
+    sentence = "The worker ended without a word: <b>killed</b>."
+    write_status(finished_run.paths, replace(finished_run.status, state=RunState.FAILED, sentence=sentence))
+    app = visit("train")
+    app.button(key="show_run").click().run()
+    well(app)
+
+    assert "without a word" in app.error[0].value
+    assert "epoch 3 of 3" in app.code[0].value
+    app.button(key="resume").click().run()
+    well(app)
+    assert RunStore(workspace).status(finished_run.id).state is RunState.FINISHED
+
+
+def test_the_run_in_the_address_is_the_one_in_hand(app, finished_run):
+    app.query_params["run"] = finished_run.id
+    app.run()
+
+    assert app.session_state["run_in_hand"] == finished_run.id
+
+
+@pytest.mark.parametrize("bad", ["../../etc", "no-such-run", "<script>"])
+def test_an_address_with_a_run_that_is_not_there_does_no_harm(app, bad):
+    app.query_params["run"] = bad
+    app.run()
+    well(app)
+
+    assert app.session_state["run_in_hand"] is None
