@@ -61,9 +61,9 @@ class RunStore:
         root = self.workspace.root
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(root / "lock", timeout=_LOCK_SECONDS, poll_interval=0.01)
+            lock = FileLock(root / "lock", timeout=_LOCK_SECONDS)
             try:
-                lock.acquire()
+                lock.acquire(poll_interval=0.01)
             except Timeout:
                 raise StorageError(
                     "The workspace is held by another process",
