@@ -118,7 +118,8 @@ class Lab:
     def _begin(self, future: Future) -> subprocess.Popen:
         with self._guard:
             self._insist_on_open()
-            if self._process is None or self._process.poll() is not None:  # none yet, or it has ended
+            if self._process is None or not ProcessMark.of(self._process.pid).alive:  # none yet, or it has ended
+                self._kill()
                 _close_pipes(self._process)
                 self._process = _start(self._modules)
             self._current = future
