@@ -112,10 +112,10 @@ if not dataset.of("train"):
     st.error("This dataset has no training pictures.")
     st.stop()
 
-left, right = st.columns(2, gap="medium")
-with left:
-    choice = choose_rows()
+left, right = st.columns(2, gap="medium")  # pictures first: on a phone they stand above the sliders that change them
 with right:
+    choice = choose_rows()
+with left:
     samples = choose_pictures(dataset)
     seed = st.session_state["augment_seed"]
     with or_stop(), st.spinner("Drawing variants", show_time=True):
@@ -124,7 +124,7 @@ with right:
     with st.container(key="variants"), st.grid(4, min_column_width=72, gap="xsmall"):
         for sample, (original, *variants) in zip(samples, lines, strict=True):
             name = dataset.classes[sample.label]
-            st.image(original, caption=plain(name, 20), alt=f"{name}, as the network sees it", width="stretch")
+            st.image(original, caption="original", alt=f"{name}, as the network sees it", width="stretch")
             for number, variant in enumerate(variants, start=1):
                 st.image(variant, caption=f"variant {number}", alt=f"{name}, variant {number}", width="stretch")
     st.caption(

@@ -147,9 +147,9 @@ def pictures(dataset: Dataset | None, table: PredictionTable, cell: tuple[int, i
 
 
 def _cell(dataset: Dataset, shown: Mistake) -> tuple[Path, str, str]:
-    called = f"{shown.predicted} {shown.confidence:.2f}"
+    called = f"{shown.predicted} · {shown.confidence:.2f}"
     if shown.truth != shown.predicted:
-        called = f"{shown.truth} → {called}"
+        called = f"{shown.truth} → {shown.predicted} · {shown.confidence:.2f}"
     return dataset.thumbnail(dataset.sample(shown.id)), called, f"{shown.file}: is {shown.truth}, called {called}"
 
 
@@ -169,10 +169,17 @@ def choose_pair(pairs: list[ConfusedPair], run: Run, result: ClassificationResul
 
 st.title("Evaluate")
 st.caption("What the model got right, what it takes for what, and the pictures it got wrong.")
-run = run_or_stop(trained=True)
-split = st.segmented_control(
-    "Split", list(SPLITS), format_func=SPLITS.get, default="validation", required=True, key="evaluate_split"
-)
+with st.container(horizontal=True, vertical_alignment="center", key="evaluate_bar"):
+    run = run_or_stop(trained=True)
+    split = st.segmented_control(
+        "Split",
+        list(SPLITS),
+        format_func=SPLITS.get,
+        default="validation",
+        required=True,
+        key="evaluate_split",
+        label_visibility="collapsed",
+    )
 result = test(run) if split == "test" else validation(run)
 with or_stop():
     table = cache.predictions(run.paths.predictions(result.split))

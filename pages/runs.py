@@ -67,6 +67,7 @@ def choose(ids: list[str]) -> None:
     rows = st.session_state["runs_table"].selection.rows
     if rows and 0 <= rows[0] < len(ids):
         state.watch_run(ids[rows[0]])
+        st.rerun()  # the whole page, not only the table
 
 
 def any_at_work() -> bool:

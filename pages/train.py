@@ -19,16 +19,17 @@ SECONDS = 1  # between looks at a run at work
 
 def choose() -> None:
     """Everything is chosen already; change what you like, then train."""
-    dataset = dataset_or_stop()
+    with st.container(horizontal=True, vertical_alignment="center", key="train_bar"):
+        dataset = dataset_or_stop()
+        button = st.container(width="content")
+    told = st.container()
     with or_stop():
         recipe = recipe_form.recipe_form(dataset)
+    with told, or_stop():
         check(recipe, dataset)
-        told = facts(recipe, len(dataset.classes), dataset.split_counts())
-    with st.container(horizontal=True, vertical_alignment="center", key="train_go"):
-        go = st.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=160)
-        st.markdown(told, width="content")
-    if go:
-        with or_stop():
+        st.markdown(facts(recipe, len(dataset.classes), dataset.split_counts()))
+    if button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
+        with told, or_stop():
             run = cache.store().create(recipe, dataset)
             cache.executor().submit(run)
         state.watch_run(run)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from core.figures.colours import ACCENT, faded
 from core.figures.layout import label, quiet
 
-LARGEST = 620  # pixels
+LARGEST = 480  # pixels
 CELL = 54  # pixels
 
 
