@@ -7,6 +7,8 @@ temporary name and renamed.
 """
 
 import json
+import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,7 +89,7 @@ class Checkpointer:
             return
         self.flush_best()
         with replacing(self._last) as temporary:
-            torch.save(position | state(), temporary)
+            _save_state(position | state(), temporary)
         self._saved_at = self._clock()
 
     def flush_best(self) -> None:
@@ -96,7 +98,7 @@ class Checkpointer:
             return
         weights, facts = self._pending
         with replacing(self._best) as temporary:
-            save_file(weights, temporary, metadata={"facts": json.dumps(facts)})
+            _save_weights(weights, temporary, facts)
         write_json(self._best_facts, facts)
         self._pending = None
 
@@ -109,3 +111,23 @@ class Checkpointer:
         if not self._last.exists():
             return None
         return torch.load(self._last, map_location="cpu", weights_only=True)
+
+
+def _save_weights(weights: dict[str, torch.Tensor], path: Path, facts: dict[str, Any]) -> None:
+    try:
+        save_file(weights, path, metadata={"facts": json.dumps(facts)})
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
+def _save_state(state: dict[str, Any], path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # PyTorch tells of the broken archive, and hides why it broke
+            raise error.__context__ from error
+        raise

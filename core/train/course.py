@@ -60,13 +60,11 @@ class Course:
         self.steps = len(self._order)
         optimizer = build_optimizer(model, recipe.optimizer, phase.learning_rate)
         schedule = build_schedule(optimizer, recipe.schedule, self.steps * phase.epochs)
-        self._way, self._optimizer, self._schedule, self._train, self._validation = accelerator.prepare(
-            way,
-            optimizer,
-            schedule,
-            self._loader(source, self._order),
-            self._loader(source, OrderedBatches(validation_rows, CHUNK)),
-        )
+        self._way, self._optimizer, self._schedule = accelerator.prepare(way, optimizer, schedule)
+        # Accelerate's loaders would fetch a second batch before they give the first, and with stored features that is
+        # the better part of a second before the first step; these are not handed to it.
+        self._train = self._loader(source, self._order)
+        self._validation = self._loader(source, OrderedBatches(validation_rows, CHUNK))
         set_training(model, self._frozen)
 
     def _loader(self, source: ImageSource | FeatureSource, batches: ShuffledBatches | OrderedBatches) -> DataLoader:
@@ -98,11 +96,16 @@ class Course:
     def training_batches(self, draw: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Inputs and targets of one epoch, on the device; `draw` (from 0) chooses shuffle and augmentation."""
         self._order.start(draw)
-        return iter(self._train)
+        return self._on_device(self._train)
 
     def validation_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Inputs and targets of the validation split, in order, without augmentation."""
-        return iter(self._validation)
+        return self._on_device(self._validation)
+
+    def _on_device(self, loader: DataLoader) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        device = self._accelerator.device
+        for inputs, targets in loader:
+            yield inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (n, K) of a batch."""

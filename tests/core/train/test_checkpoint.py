@@ -1,0 +1,70 @@
+import json
+import resource
+import signal
+
+import pytest
+import torch
+
+from core.errors import RunError, StorageError, WeightsError
+from core.train.checkpoint import Checkpointer, load_trained, read_facts
+
+
+@pytest.fixture
+def files(tmp_path):
+    return tmp_path / "best.safetensors", tmp_path / "best.json", tmp_path / "last.pt"
+
+
+@pytest.fixture
+def small_files_only():
+    """No file may grow past 100 kB, as on a disk that is almost full."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_nothing_is_written_until_some_seconds_have_passed(files):
+    now = [0.0]
+    keeper = Checkpointer(*files, clock=lambda: now[0])
+    keeper.keep_best(torch.nn.Linear(2, 2), {"epoch": 1})
+    keeper.save({"epoch": 1}, dict)
+    assert not any(file.exists() for file in files)
+    now[0] = 6.0
+    keeper.save({"epoch": 2}, dict)
+    assert keeper.load_last()["epoch"] == 2
+    assert read_facts(files[0]) == json.loads(files[1].read_text()) == {"epoch": 1}
+
+
+def test_the_best_is_a_copy_that_later_training_does_not_touch(files):
+    keeper, model = Checkpointer(*files), torch.nn.Linear(2, 2)
+    before = model.weight.detach().clone()
+    keeper.keep_best(model, {"epoch": 1})
+    torch.nn.init.zeros_(model.weight)
+    keeper.flush_best()
+    from safetensors.torch import load_file
+
+    assert torch.equal(load_file(files[0])["weight"], before)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_earlier_files_whole(files, small_files_only):
+    keeper, large = Checkpointer(*files), torch.nn.Linear(300, 300)
+    keeper.keep_best(torch.nn.Linear(2, 2), {"epoch": 1})
+    keeper.save({"epoch": 1}, dict, now=True)
+    keeper.keep_best(large, {"epoch": 2})
+    with pytest.raises(StorageError, match="Nothing more can be written"):
+        keeper.flush_best()
+    with pytest.raises(StorageError, match="Nothing more can be written"):
+        Checkpointer(*files).save({"epoch": 2}, lambda: {"model": large.state_dict()}, now=True)
+    assert read_facts(files[0]) == {"epoch": 1}
+    assert keeper.load_last()["epoch"] == 1
+    assert sorted(path.name for path in files[0].parent.iterdir()) == ["best.json", "best.safetensors", "last.pt"]
+
+
+def test_a_missing_and_a_damaged_model_are_told_apart(files):
+    with pytest.raises(RunError, match="no saved model"):
+        load_trained(files[0])
+    files[0].write_bytes(b"not a model")
+    with pytest.raises(WeightsError, match="damaged"):
+        load_trained(files[0])
