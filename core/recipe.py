@@ -27,7 +27,7 @@ class ModelChoice(_Part):
 
     backbone: str = "tf_efficientnet_lite0"  # a timm name; lite0 has real ImageNet weights in a package, no download
     weights: str = "pretrained"  # "pretrained", "random", or the path of a weight file
-    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.2  # share of head inputs dropped a step; small sets over-fit
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.0  # share of head inputs dropped at each step, in [0, 0.9]
 
 
 class TransformChoice(_Part):
@@ -157,7 +157,7 @@ class Difference:
 
 
 def diff(left: Recipe, right: Recipe) -> list[Difference]:
-    """The fields in which two recipes differ, in the order of a recipe's fields; None where one side lacks the field."""
+    """The fields in which two recipes differ, in the order of a recipe's fields; None where one side lacks it."""
     one, two = _flat(left.model_dump(mode="json")), _flat(right.model_dump(mode="json"))
     paths = list(one) + [path for path in two if path not in one]
     return [Difference(p, one.get(p), two.get(p)) for p in paths if one.get(p) != two.get(p)]
