@@ -3,7 +3,7 @@
     python -m benchmarks.loop_overhead [--pairs 5]
 
 Pairs are interleaved and take turns at going first, because the speed of a shared machine drifts. Both sides run in a
-process of their own with the same threads and priority, start from the same caches, and are timed the same way: training
+process of their own with equal threads and priority, start from the same caches, and are timed the same way: training
 images between the end of the first and of the last epoch. A spare is warm before either side starts.
 """
 
