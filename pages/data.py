@@ -19,7 +19,7 @@ def welcome() -> None:
     with left.container(border=True, height="stretch", key="card_demo"):
         st.subheader("Try it with demo cells")
         st.markdown("Blood cells under a microscope, drawn on this computer in a few seconds.")
-        gallery.sheet([(cell, "", "") for cell in cache.sample_cells()], "samples", width=64)
+        gallery.sheet([(cell, "", "") for cell in cache.sample_cells()], "samples", width=80)
         importing.demo_button(CELLS, "Draw demo cells", key="demo_cells", primary=True)
         for demo in OTHERS:
             importing.demo_button(demo, f"Or take: {plain(demo.label)}", key=f"demo_{demo.name}")

@@ -24,6 +24,7 @@ def choose() -> None:
         button = st.container(width="content")
     told = st.container()
     with or_stop():
+        cache.executor().advance()  # a spare gets warm while somebody still chooses
         recipe = recipe_form.recipe_form(dataset)
     with told, or_stop():
         check(recipe, dataset)
