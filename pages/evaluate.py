@@ -67,12 +67,18 @@ def headline(result: ClassificationResult) -> None:
     """The two numbers that stand for the rest, each with its interval."""
     told = {
         "accuracy": (result.accuracy, result.interval, "Share of images named rightly; 95 % interval (Wilson)."),
-        "macro F1": (result.macro_f1, result.macro_f1_interval, "Mean F1 of the classes; 95 % interval (bootstrap)."),
+        "macro F1": (
+            result.macro_f1,
+            result.macro_f1_interval,
+            "Mean F1 of the classes; 95 % interval (the wider of resampling and the classes' own).",
+        ),
     }
     with st.container(key="headline"), st.grid(3, min_column_width=170):
         for label, (value, interval, help) in told.items():
             st.metric(label, share(value), delta=bounds(interval), delta_color="off", delta_arrow="off", help=help)
         st.metric("images", f"{result.n:,}", help=f"Answered by the weights {plain(result.checkpoint)}.")
+    if result.split == "validation":
+        st.caption("These images also chose the best epoch, which flatters a little. The sealed test images did not.")
 
 
 def per_class(result: ClassificationResult) -> None:

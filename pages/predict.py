@@ -48,7 +48,7 @@ def answer(run: Run, place: int, name: str, content: bytes) -> None:
     picture, words = st.columns([1, 3], vertical_alignment="center")
     picture.image(found.thumbnail, caption=plain(name, 40), alt=f"{name}, as the network sees it", width=180)
     with words:
-        st.markdown(f"#### {plain(found.label, 60)} &nbsp;:gray[{found.probabilities[found.label]:.0%}]")
+        st.markdown(f"#### {plain(found.label, 60)} &nbsp;:gray[{found.probabilities[found.label]:.1%}]")
         bars = probability_bars(found.probabilities, run.facts.classes)
         st.plotly_chart(bars, key=f"bars_{place}", config=PLAIN_FIGURE, alt="Probability of each class")
         st.caption(f"answered in {found.milliseconds:.0f} ms")

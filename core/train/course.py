@@ -43,6 +43,7 @@ class Course:
         accelerator: Accelerator,
     ) -> None:
         self._phase, self._model, self._accelerator = phase, model, accelerator
+        self._passed = 0
         self._frozen = freeze(model.backbone, model.head, phase.trainable)
         rows = resolve(recipe.augment)
         if phase.trainable == "head":
@@ -109,7 +110,14 @@ class Course:
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (n, K) of a batch."""
+        if self._features is None:
+            self._passed += len(inputs)
         return self._way(self._prepare_inputs(inputs))
+
+    @property
+    def looked(self) -> int:
+        """How many pictures have gone through the backbone in this phase."""
+        return self._passed + (self._features.extracted if self._features else 0)
 
     def learn(self, loss: torch.Tensor) -> None:
         """One step of the optimizer and of its schedule."""

@@ -58,6 +58,7 @@ class EpochEnd:
     images_per_second: float  # training only
     seconds: float  # training and validation
     learning_rate: float  # at the end of the epoch
+    stored: bool  # every feature was read from the cache: no picture went through the backbone
     best: bool  # the best validation so far
 
     def entry(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class Outcome:
     best: dict[str, float]  # epoch, accuracy and loss of the best validation
     interval: tuple[float, float]
     seconds: float  # of this attempt
-    images_per_second: float  # training images over training time, all epochs of this attempt
+    images_per_second: float  # in training, without epochs on stored features unless there were no others
 
     def entry(self) -> dict[str, Any]:
         return {"kind": "outcome", **asdict(self)}

@@ -97,7 +97,7 @@ def _train(
         for epoch in range(max(start_of_phase, done) + 1, end_of_phase + 1):
             # One epoch of learning. Dropout draws from the epoch's own seed.
             torch.manual_seed(derive(recipe.seed, "epoch", epoch))
-            learned, epoch_began = task.tally(), time.monotonic()
+            learned, looked, epoch_began = task.tally(), course.looked, time.monotonic()
             for step, (inputs, targets) in enumerate(course.training_batches(draw=epoch - 1), start=1):
                 logits = course.forward(inputs)
                 losses = task.losses(logits, targets)
@@ -111,7 +111,8 @@ def _train(
                     told = now
                 if stopped := should_stop():
                     break
-            throughput.add(learned.images, time.monotonic() - epoch_began)
+            stored = course.looked == looked
+            throughput.add(learned.images, time.monotonic() - epoch_began, stored)
             if stopped and best_so_far:
                 break
 
@@ -136,6 +137,7 @@ def _train(
                 images_per_second=throughput.latest,
                 seconds=time.monotonic() - epoch_began,
                 learning_rate=course.learning_rate,
+                stored=stored,
                 best=is_best,
             )
             if stopped:
@@ -161,18 +163,25 @@ def _train(
 
 
 class _Throughput:
-    """Training images per second, of the latest epoch and over all of them."""
+    """Training images per second, of the latest epoch and over all of them.
+
+    Epochs on stored features are thousands of times faster. Mixed with the others they would give a figure that nothing
+    ever had, so they count only if there were no others.
+    """
 
     def __init__(self) -> None:
-        self._images, self._seconds, self.latest = 0, 0.0, 0.0
+        self._sums = {False: [0, 0.0], True: [0, 0.0]}  # images and seconds, by whether features were stored
+        self.latest = 0.0
 
-    def add(self, images: int, seconds: float) -> None:
-        self._images, self._seconds = self._images + images, self._seconds + seconds
+    def add(self, images: int, seconds: float, stored: bool) -> None:
+        self._sums[stored][0] += images
+        self._sums[stored][1] += seconds
         self.latest = images / max(seconds, 1e-9)
 
     @property
     def overall(self) -> float:
-        return self._images / max(self._seconds, 1e-9)
+        images, seconds = self._sums[self._sums[False][0] == 0]
+        return images / max(seconds, 1e-9)
 
 
 def _facts(

@@ -46,7 +46,11 @@ def numbers(run: Run) -> None:
         )
         st.metric("epoch", f"{now.epoch} / {now.epochs}")
         rate = status.images_per_second if status.state.is_finished else now.images_per_second
-        st.metric("images per second", f"{rate:,.0f}" if rate else "–", help="Training images, latest epoch.")
+        st.metric(
+            "images per second",
+            f"{rate:,.0f}" if rate else "–",
+            help="Training images; thousands while a head learns from stored features.",
+        )
         if status.state.has_worker:
             st.metric("time left, about", duration(now.seconds_left))
         else:

@@ -54,6 +54,15 @@ def test_another_runs_cached_features_change_no_bit(attempt, small_recipe, colou
     assert alone.best.read_bytes() == after.best.read_bytes()
 
 
+def test_the_pace_of_a_run_is_that_of_the_epochs_that_looked_at_pictures(attempt, small_recipe, coloured):
+    first = attempt("first", small_recipe, coloured)
+    assert [event.stored for event in first.of(EpochEnd)] == [False, False, True]
+    assert first.events[-1].images_per_second <= max(e.images_per_second for e in first.of(EpochEnd)[:2])
+    second = attempt("second", small_recipe, coloured, cache=first.cache)
+    assert [event.stored for event in second.of(EpochEnd)] == [True, True, True]
+    assert second.events[-1].images_per_second > 0
+
+
 def test_another_seed_gives_other_weights(attempt, recipe, coloured):
     one, two = attempt("one", recipe, coloured), attempt("two", recipe.set({"seed": 1}), coloured)
     assert one.best.read_bytes() != two.best.read_bytes()
