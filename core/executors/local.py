@@ -42,7 +42,8 @@ class LocalExecutor(Executor):
     def advance(self) -> None:
         """Settle runs whose worker is gone, start waiting runs while slots are free, and keep one spare.
 
-        Costs a look at the runs that wait or are at work, not at all runs.
+        Costs a look at the runs that wait or are at work, not at all runs. Raises StorageError when the disk is full;
+        what could not be started then still waits.
         """
         self._children = [child for child in self._children if child.poll() is None]  # poll buries the ended ones
         with self.store.lock():
@@ -85,13 +86,14 @@ class LocalExecutor(Executor):
             worker = start_detached(WORKER, [str(paths.folder), *self._terms()], paths.log)
             self._children.append(worker)
             mark = ProcessMark.of(worker.pid)
-        # The worker waits for the lock before it writes anything, so these two cannot overtake it. The mark comes
-        # first: a run that is starting always has a process to look at.
+        # The state comes last, since the disk may be full before any of these: a run that is starting always has a
+        # process to look at, and one that was given to nobody still waits. The worker takes the run either way, and
+        # waits for the lock before it writes anything.
         write_json(paths.worker, mark.to_json())
-        sentence = RunState.STARTING.sentence
-        write_status(paths, replace(status, state=RunState.STARTING, since=time.time(), sentence=sentence))
         if spare:
             spare.claim(run_id)
+        sentence = RunState.STARTING.sentence
+        write_status(paths, replace(status, state=RunState.STARTING, since=time.time(), sentence=sentence))
 
     def _start_spare(self, quiet: bool) -> None:
         folder = new_spare_folder(self.store.workspace)

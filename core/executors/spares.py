@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import StorageError
+from core.errors import StorageError, storage_errors
 from core.runs.liveness import ProcessMark
 from core.runs.store import RunStore
 from core.workspace import Workspace, read_json, write_json, write_text
@@ -46,7 +46,8 @@ class Spare:
 def new_spare_folder(workspace: Workspace) -> Path:
     """A folder for a spare about to be started."""
     folder = workspace.spares / uuid.uuid4().hex[:8]
-    folder.mkdir(parents=True)
+    with storage_errors(workspace.root):
+        folder.mkdir(parents=True)
     return folder
 
 
@@ -86,7 +87,7 @@ def wait(
     """Wait, in the spare's own process, for a run; its id, or None when the spare may end.
 
     `warm_up` is called once, `after` seconds from now or when a run is there. `needed` is asked every second, with the
-    seconds waited so far.
+    seconds waited so far; a StorageError it raises only means that it is asked again.
     """
     began = rounds = time.monotonic()
     warm = False
@@ -98,9 +99,11 @@ def wait(
             _announce_warm(store, folder)
         elif now - rounds >= SECONDS_BETWEEN_ROUNDS:
             rounds = now
-            gone = not folder.is_dir()  # the workspace was deleted
-            if gone or (not needed(now - began) and _leave(store, folder)):
+            if not folder.is_dir():  # the workspace was deleted
                 return None
+            with suppress(StorageError):  # a full disk, or a lock that somebody holds: the next round may do better
+                if not needed(now - began) and _leave(store, folder):
+                    return None
         time.sleep(SECONDS_BETWEEN_LOOKS)
     return run_id
 

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from core.data.dataset import SPLITS, Dataset
 from core.data.library import Library
-from core.errors import DatasetError, FoveaError, RunError, StorageError
+from core.errors import DatasetError, FoveaError, RunError, StorageError, storage_errors
 from core.executors.chronicle import Chronicle, Heartbeat
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
@@ -146,7 +146,8 @@ def _taken(store: RunStore, run_id: str) -> Iterator[RunStatus]:
     paths = store.paths(run_id)
     lock = FileLock(paths.lock, timeout=_LOCK_SECONDS)
     try:
-        lock.acquire()
+        with storage_errors(paths.folder):
+            lock.acquire()
     except Timeout:
         raise RunError(f"Another process is at work on the run {run_id}", do="Leave it to that one") from None
     try:
@@ -196,26 +197,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server = ProcessMark(int(pid), float(created), host)
     executor = LocalExecutor(workspace, slots=options.slots, server=server)
 
-    if waiting:
-        run_id = _wait(executor, waiting, options.after, server)
-        if run_id is None:
-            return 0
-        folder = executor.store.paths(run_id).folder
-        _print_into(RunPaths(folder).log)
-        leave(waiting)
-    else:
-        folder = options.run
+    run_id = _wait(executor, waiting, options.after, server) if waiting else ""
+    if run_id is None:
+        return 0
 
     ending = Flag()
     signal.signal(signal.SIGTERM, lambda number, frame: ending.set())
     try:
+        folder = executor.store.paths(run_id).folder if waiting else options.run
+        if waiting:
+            _print_into(RunPaths(folder).log)
+            leave(waiting)
         work(folder, asked_to_end=ending.is_set)
         code = 0
     except FoveaError as error:
         sys.stderr.write(f"{error}\n")
         code = 2
-    if not ending.is_set():  # a machine that shuts down wants no new worker
-        executor.advance()
+    try:
+        if not ending.is_set():  # a machine that shuts down wants no new worker
+            executor.advance()
+    except StorageError as error:  # the next one who looks at the queue tries again
+        sys.stderr.write(f"{error}\n")
     return code
 
 
@@ -236,7 +238,7 @@ def _warm_up() -> None:
 
 
 def _print_into(log: Path) -> None:
-    with open(log, "ab") as file:
+    with storage_errors(log.parent), open(log, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
 

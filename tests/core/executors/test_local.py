@@ -9,9 +9,9 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from core.errors import RunError
+from core.errors import RunError, StorageError
 from core.executors.local import LocalExecutor
-from core.executors.spares import waiting_spares
+from core.executors.spares import Spare, announce, claimed, new_spare_folder, waiting_spares
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, read_status, write_status
 from core.runs.store import read_mark
@@ -240,6 +240,32 @@ def test_two_slots_are_two_runs_at_work(workspace, tiny_dataset, local):
         wide.submit(run_id)
     assert [store.status(run_id).state.has_worker for run_id in ids] == [True, True, False]
     assert store.place(ids[2]) == 1
+
+
+def test_a_run_that_could_not_be_given_to_the_spare_still_waits_and_starts_next_time(
+    local, tiny_dataset, monkeypatch
+):
+    store = local.store
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        folder = new_spare_folder(store.workspace)
+        announce(folder, ProcessMark.of(process.pid), warm=True)
+
+        def full(spare, run_id):
+            raise StorageError("Nothing more can be written")
+
+        run_id = store.create(small(tiny_dataset), tiny_dataset)
+        with monkeypatch.context() as full_disk, pytest.raises(StorageError):
+            full_disk.setattr(Spare, "claim", full)
+            local.submit(run_id)
+        assert store.queue() == [run_id]
+
+        local.advance()
+        assert claimed(folder) == run_id
+        assert store.status(run_id).state is RunState.STARTING
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_ended_children_are_buried(local, tiny_dataset):

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from core.errors import StorageError
 from core.executors.spares import announce, claimed, leave, new_spare_folder, wait, waiting_spares
 from core.runs.liveness import ProcessMark
 from core.runs.store import RunStore
@@ -97,3 +98,16 @@ def test_a_spare_whose_workspace_was_deleted_ends_and_makes_no_new_one(store, fo
     leave(workspace.root)
     assert wait(store, folder, warm_up=never, after=60, needed=lambda waited: True) is None
     assert not workspace.root.exists()
+
+
+def test_a_spare_that_cannot_write_for_a_while_waits_on(store, folder):
+    tries = []
+
+    def needed(waited):
+        tries.append(waited)
+        if len(tries) == 1:
+            raise StorageError("Nothing more can be written")
+        return False
+
+    assert wait(store, folder, warm_up=never, after=60, needed=needed) is None
+    assert len(tries) == 2

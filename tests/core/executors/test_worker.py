@@ -220,6 +220,28 @@ def test_files_that_cannot_grow_fail_the_run_with_one_sentence(store, tiny_datas
     assert not store.paths(run_id).best.exists()
 
 
+CANNOT_ADVANCE = """
+import sys
+from core.errors import StorageError
+from core.executors import worker
+def full(executor):
+    raise StorageError("Nothing more can be written")
+worker.LocalExecutor.advance = full
+sys.exit(worker.main(sys.argv[1:]))
+"""
+
+
+def test_a_worker_that_cannot_start_the_next_run_says_so_in_one_sentence(store, tiny_dataset):
+    paths = store.paths(store.create(small(tiny_dataset), tiny_dataset))
+    write_status(paths, replace(read_status(paths), state=RunState.STOPPED))
+    command = [sys.executable, "-c", CANNOT_ADVANCE, str(paths.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    refused, told = done.stderr.splitlines()
+    assert "does not wait to be worked on" in refused
+    assert told == "Nothing more can be written."
+
+
 def test_a_disk_without_room_for_the_start_is_told_and_raised(store, tiny_dataset):
     resource = pytest.importorskip("resource")
     run_id = store.create(small(tiny_dataset), tiny_dataset)
