@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 import psutil
 
-_CLOCK_SLACK = 2.0  # seconds; start times are counted from the boot time, which moves a little when the clock is set
+_SLACK = 1.0  # seconds; no process id is given away again as fast as that
 _SILENCE = 60.0  # seconds without a heartbeat after which a worker on another machine counts as gone
 
 
@@ -19,14 +20,14 @@ class ProcessMark:
     """One process, for as long as it lives: a process id alone is given to a new process sooner or later."""
 
     pid: int
-    created: float  # seconds since 1970 at which the process started
+    created: float  # when the process started: seconds since boot on Linux, since 1970 elsewhere; 0 for never
     host: str
 
     @classmethod
     def of(cls, pid: int) -> Self:
         """The mark of a process of this machine. One that is already gone gets a mark that is never alive."""
         try:
-            created = psutil.Process(pid).create_time()
+            created = _start_time(psutil.Process(pid))
         except psutil.NoSuchProcess:
             created = 0.0
         return cls(pid, created, platform.node())
@@ -46,7 +47,7 @@ class ProcessMark:
         try:
             process = psutil.Process(self.pid)
             ended = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-            return not ended and abs(process.create_time() - self.created) < _CLOCK_SLACK
+            return not ended and abs(_start_time(process) - self.created) < _SLACK
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:  # it is there, and belongs to somebody else
@@ -60,6 +61,21 @@ class ProcessMark:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The mark from plain data. Raises KeyError, TypeError or ValueError when it is none."""
         return cls(int(data["pid"]), float(data["created"]), str(data["host"]))
+
+
+def _start_time(process: psutil.Process) -> float:
+    """When a process started. Linux counts this from boot, and psutil adds a boot time that moves whenever the clock is
+    set, by hours after a virtual machine slept; the count itself never changes. Other systems store a date."""
+    if sys.platform != "linux":
+        return process.create_time()
+    try:
+        text = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(process.pid) from None
+    except PermissionError:
+        raise psutil.AccessDenied(process.pid) from None
+    ticks = int(text.rpartition(")")[2].split()[19])  # field 22; a name in brackets, the second, may hold anything
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def heard_of(heartbeat: Path) -> float | None:

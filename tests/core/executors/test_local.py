@@ -242,9 +242,7 @@ def test_two_slots_are_two_runs_at_work(workspace, tiny_dataset, local):
     assert store.place(ids[2]) == 1
 
 
-def test_a_run_that_could_not_be_given_to_the_spare_still_waits_and_starts_next_time(
-    local, tiny_dataset, monkeypatch
-):
+def test_a_run_that_could_not_be_given_to_the_spare_still_waits_and_starts_next_time(local, tiny_dataset, monkeypatch):
     store = local.store
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:

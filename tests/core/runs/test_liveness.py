@@ -4,6 +4,7 @@ import sys
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from core.runs.liveness import ProcessMark, heard_of, worker_alive
@@ -34,6 +35,21 @@ def test_a_killed_process_is_dead_even_while_it_is_a_zombie(child):
 def test_a_process_id_that_is_used_again_is_another_process(child):
     earlier = replace(ProcessMark.of(child.pid), created=ProcessMark.of(child.pid).created - 100)
     assert not earlier.alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system keeps a date that does not move")
+def test_a_clock_that_is_set_kills_nobody(child, monkeypatch):
+    mark = ProcessMark.of(child.pid)
+    told = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: told(process) + 3600)  # as after a long sleep
+    assert mark.alive
+    assert ProcessMark.of(child.pid) == mark
+
+
+def test_a_mark_that_went_through_a_command_line_is_the_same(child):
+    mark = ProcessMark.of(child.pid)
+    assert replace(mark, created=float(str(mark.created))) == mark
+    assert replace(mark, created=float(str(mark.created))).alive
 
 
 def test_a_process_id_that_nobody_has_is_dead(child):
