@@ -208,6 +208,13 @@ def fit_image(image: Image.Image, size: int, fit: Fit) -> np.ndarray:
     return np.array(square)
 
 
+def jpeg(pixels: np.ndarray) -> bytes:
+    """Pixels (H, W, 3) uint8 as a JPEG file, to be looked at."""
+    file = BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
 class DecodedImages:
     """The images of a dataset as squares, decoded once and kept in a file that any process may read and add to.
 
@@ -217,6 +224,7 @@ class DecodedImages:
     def __init__(self, dataset: Dataset, size: int, fit: Fit, cache: Path, *, threads: int = 0) -> None:
         """Open, or make, the file under `cache`. Raises StorageError when it cannot be made."""
         self._dataset, self._size, self._fit = dataset, size, fit
+        self._opened_with = (dataset, size, fit, cache), {"threads": threads}
         key = fingerprint("images 1", PIL.__version__, dataset.fingerprint, str(size), fit)
         self._rows = RowFile(cache / "images" / f"{key}.rows", len(dataset.samples), (size, size, 3), np.uint8)
         self._lock = threading.Lock()
@@ -247,6 +255,13 @@ class DecodedImages:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __getstate__(self) -> tuple[tuple, dict]:
+        return self._opened_with  # another process opens the files for itself and has threads of its own
+
+    def __setstate__(self, opened_with: tuple[tuple, dict]) -> None:
+        arguments, options = opened_with
+        self.__init__(*arguments, **options)
 
     def _start(self, row: int) -> Future[None]:
         with self._lock:

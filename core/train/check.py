@@ -33,6 +33,12 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
             do="Import the images again with another split, or without these classes",
         )
     images = sum(counts["train"].values())
+    if recipe.batch_size == 1 and any(phase.trainable != "head" for phase in recipe.phases):
+        raise RecipeError(
+            "batch_size",
+            found="1",
+            expected="at least 2 where more than the head learns: batch normalisation cannot learn from one image",
+        )
     if recipe.batch_size > images:
         raise RecipeError(
             "batch_size",

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from core.errors import RunError, WeightsError
+from core.errors import RunError, StorageError, WeightsError
 from core.models.classifiers import Classifier, build_classifier
 from core.recipe import Recipe
 from core.workspace import replacing, write_json
@@ -101,6 +102,11 @@ class Checkpointer:
             _save_weights(weights, temporary, facts)
         write_json(self._best_facts, facts)
         self._pending = None
+
+    def rescue(self) -> None:
+        """Write the best model although training broke off; a disk that is full has been told of already."""
+        with suppress(StorageError):
+            self.flush_best()
 
     def kept_facts(self) -> dict[str, Any]:
         """The facts of the best model on disk. Raises RunError when there is none."""

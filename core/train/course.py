@@ -1,6 +1,5 @@
 """One phase of training: its batches, its way through the model, its optimizer and schedule."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +15,13 @@ from core.data.dataset import Dataset
 from core.data.loading import DecodedImages
 from core.models.classifiers import CHUNK, Classifier
 from core.recipe import Phase, Recipe
-from core.train.devices import precision_of
+from core.train.devices import loader_processes, precision_of
 from core.train.events import Started
 from core.train.features import FrozenFeatures
 from core.train.freezing import freeze, set_training
 from core.train.optimizers import build_optimizer
 from core.train.schedules import build_schedule
-from core.train.sources import FeatureSource, ImageSource, LookingAhead, OrderedBatches, ShuffledBatches
+from core.train.sources import FeatureSource, ImageSource, Itinerary, OrderedBatches, ShuffledBatches
 
 
 class Course:
@@ -47,40 +46,40 @@ class Course:
         self._frozen = freeze(model.backbone, model.head, phase.trainable)
         rows = resolve(recipe.augment)
         if phase.trainable == "head":
-            self._features = FrozenFeatures(
-                model, images, dataset, recipe, rows, cache, accelerator.device, accelerator.autocast
-            )
+            self._features = FrozenFeatures(model, images, dataset, recipe, rows, cache, accelerator)
             source, way, self._prepare_inputs = FeatureSource(self._features, dataset), model.head, _as_they_are
         else:
             self._features = None
             source, way = ImageSource(images, dataset, Augmentation(rows), recipe.seed), model
             self._prepare_inputs = model.normalise
 
-        train_rows, validation_rows = _rows(dataset, "train"), _rows(dataset, "validation")
-        self._order = ShuffledBatches(train_rows, recipe.batch_size, recipe.seed)
-        self.steps = len(self._order)
+        self._epoch = ShuffledBatches(_rows(dataset, "train"), recipe.batch_size, recipe.seed)
+        self.steps = len(self._epoch)
         optimizer = build_optimizer(model, recipe.optimizer, phase.learning_rate)
         schedule = build_schedule(optimizer, recipe.schedule, self.steps * phase.epochs)
         self._way, self._optimizer, self._schedule = accelerator.prepare(way, optimizer, schedule)
-        # Accelerate's loaders would fetch a second batch before they give the first, and with stored features that is
-        # the better part of a second before the first step; these are not handed to it.
-        self._train = self._loader(source, self._order)
-        self._validation = self._loader(source, OrderedBatches(validation_rows, CHUNK))
+        on_cpu = accelerator.device.type == "cpu"
+        self._validation = OrderedBatches(_rows(dataset, "validation"), CHUNK if on_cpu else recipe.batch_size)
+        self._loader, self._itinerary = self._load(source)
         set_training(model, self._frozen)
 
-    def _loader(self, source: ImageSource | FeatureSource, batches: ShuffledBatches | OrderedBatches) -> DataLoader:
-        # On an accelerator, preparing images takes processes of its own; on a CPU they would only take turns with the
-        # model for the same cores. Features come from the model itself, so they stay in this process.
-        apart = self._accelerator.device.type == "cuda" and self._features is None
-        workers = min(8, (os.cpu_count() or 2) - 1) if apart else 0
-        return DataLoader(
+    def _load(self, source: ImageSource | FeatureSource) -> tuple[DataLoader, Itinerary]:
+        # Features come from the model itself, so they are made in this process.
+        processes = loader_processes(self._accelerator.device) if self._features is None else 0
+        itinerary = Itinerary(self._epoch, ahead=_nothing if processes else source.prefetch)
+        # Not handed to Accelerate: its loaders fetch a second batch before they give the first, and with features to
+        # be computed that is the better part of a second before the first step.
+        loader = DataLoader(
             source,
-            batch_sampler=LookingAhead(batches, source),
+            batch_sampler=itinerary,
             collate_fn=_as_they_are,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=apart,
+            generator=torch.Generator(),  # it draws a seed nobody needs; not where dropout draws
+            num_workers=processes,
+            persistent_workers=processes > 0,
+            pin_memory=processes > 0 and self._accelerator.device.type == "cuda",
+            multiprocessing_context="spawn" if processes else None,  # a forked one would share files and dead threads
         )
+        return loader, itinerary
 
     def started(self, number: int) -> Started:
         """The event that opens the phase."""
@@ -96,16 +95,17 @@ class Course:
 
     def training_batches(self, draw: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Inputs and targets of one epoch, on the device; `draw` (from 0) chooses shuffle and augmentation."""
-        self._order.start(draw)
-        return self._on_device(self._train)
+        self._epoch.start(draw)
+        return self._on_device(self._epoch)
 
     def validation_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Inputs and targets of the validation split, in order, without augmentation."""
         return self._on_device(self._validation)
 
-    def _on_device(self, loader: DataLoader) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _on_device(self, batches: ShuffledBatches | OrderedBatches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        self._itinerary.batches = batches
         device = self._accelerator.device
-        for inputs, targets in loader:
+        for inputs, targets in self._loader:
             yield inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -156,9 +156,10 @@ class Course:
             self._accelerator.scaler.load_state_dict(saved["scaler"])
 
     def close(self) -> None:
-        """Release what only this phase needs."""
+        """Release what only this phase needs: Accelerate would keep every optimizer it ever prepared."""
         if self._features:
             self._features.close()
+        self._accelerator.free_memory()
 
 
 def _rows(dataset: Dataset, split: str) -> list[int]:
@@ -167,3 +168,7 @@ def _rows(dataset: Dataset, split: str) -> list[int]:
 
 def _as_they_are(inputs: Any) -> Any:
     return inputs
+
+
+def _nothing(batch: Any) -> None:
+    """Processes that prepare images look ahead by themselves."""

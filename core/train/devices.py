@@ -1,5 +1,6 @@
 """Where a run computes and how precisely, over Hugging Face Accelerate."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +34,14 @@ def accelerator_for(recipe: Recipe) -> Iterator[Accelerator]:
     finally:
         accelerator.free_memory()
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def loader_processes(device: torch.device) -> int:
+    """How many processes prepare images for the device; 0: the training process does it itself.
+
+    A GPU would wait for one process. On a CPU, more of them would only take turns with the model for the same cores.
+    """
+    return min(8, max(1, (os.cpu_count() or 2) - 1)) if device.type == "cuda" else 0
 
 
 def _on_cpu(recipe: Recipe) -> bool:

@@ -3,14 +3,17 @@
 While nothing but the head trains, the backbone gives the same features for the same picture at every epoch. They are
 computed when they are first asked for, so the first epoch learns while it extracts, and every later epoch, run or
 process reads them. The key holds everything that could change them: the images (dataset fingerprint, size, fit), the
-weights of the backbone, and the view's augmentation.
+weights of the backbone, the view's augmentation, and what computes: device, precision and library versions.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import PIL
+import timm
 import torch
+from accelerate import Accelerator
 
 from core.augment.pipeline import Augmentation, sample_seed
 from core.data.dataset import Dataset
@@ -19,8 +22,9 @@ from core.data.rows import RowFile
 from core.models.classifiers import CHUNK, Classifier, in_chunks
 from core.recipe import Recipe, TransformChoice
 from core.seeding import fingerprint
+from core.train.devices import precision_of
 
-GPU_CHUNK = 128  # images per pass on an accelerator
+GPU_CHUNK = 128  # images per pass on an accelerator, at most
 
 
 def weights_digest(model: torch.nn.Module) -> str:
@@ -45,18 +49,25 @@ class FrozenFeatures:
         recipe: Recipe,
         rows: tuple[TransformChoice, ...],
         cache: Path,
-        device: torch.device,
-        autocast: Callable,
+        accelerator: Accelerator,
     ) -> None:
         self._model, self._images, self._dataset, self._recipe = model, images, dataset, recipe
         self._augmentation = Augmentation(rows)
-        self._device, self._autocast = device, autocast
+        self._device, self._autocast = accelerator.device, accelerator.autocast
         self._policy = json.dumps([row.model_dump(mode="json") for row in rows], sort_keys=True)
-        self._base = (dataset.fingerprint, recipe.image_size, recipe.fit, recipe.model.backbone, device.type)
+        picture = (dataset.fingerprint, recipe.image_size, recipe.fit)
+        arithmetic = (
+            self._device.type,
+            precision_of(accelerator),
+            torch.__version__,
+            timm.__version__,
+            PIL.__version__,
+        )
+        self._base = (*picture, recipe.model.backbone, *arithmetic)
         self._weights = weights_digest(model.backbone)
         self._cache = cache / "features"
         self._tables: dict[int | None, RowFile] = {}
-        self.extracted = 0  # passes through the backbone so far, for tests and benchmarks
+        self.extracted = 0  # images that went through the backbone so far
 
     @property
     def views(self) -> int:
@@ -86,7 +97,7 @@ class FrozenFeatures:
             ids = [self._dataset.samples[row].id for row in rows]
             images = self._augmentation(images, [sample_seed(self._recipe.seed, name, view) for name in ids])
         self.extracted += len(rows)
-        chunk = CHUNK if self._device.type == "cpu" else GPU_CHUNK
+        chunk = CHUNK if self._device.type == "cpu" else min(len(rows), GPU_CHUNK)
         training = self._model.backbone.training
         self._model.backbone.eval()
         with torch.inference_mode(), self._autocast():

@@ -55,6 +55,7 @@ def train(
         accelerator = stack.enter_context(accelerator_for(recipe))
         images = stack.enter_context(closing(DecodedImages(dataset, recipe.image_size, recipe.fit, cache)))
         keeper = Checkpointer(best, best_facts, last)
+        stack.callback(keeper.rescue)
         yield from _train(recipe, dataset, accelerator, images, keeper, cache, should_stop, resume)
 
 
@@ -123,6 +124,7 @@ def _train(
                 for inputs, targets in course.validation_batches():
                     logits = course.forward(inputs)
                     validated.add(task.losses(logits, targets), logits, targets)
+            _insist_on_numbers(validated, epoch, course.steps)
             metrics, interval = validated.metrics(), validated.interval()
             is_best = task.better(metrics, best_so_far)
             if is_best:
@@ -143,8 +145,9 @@ def _train(
             if stopped:
                 break
             done = epoch
-            keeper.save({"epoch": done, "phase": number, "best": best_so_far}, course.state)
-            if stopped := should_stop():
+            stopped = should_stop()
+            keeper.save({"epoch": done, "phase": number, "best": best_so_far}, course.state, now=stopped)
+            if stopped:
                 break
         course.close()
         if stopped:

@@ -5,7 +5,7 @@ the row of the dataset and the draw number of the augmentation, or None for the 
 with the index, any process can make any item, and an epoch can be replayed on its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -61,22 +61,27 @@ class OrderedBatches:
             yield [(row, None) for row in self._rows[start : start + self._batch_size]]
 
 
-class LookingAhead:
-    """Batches as they come, while the source already prepares what the next one needs."""
+class Itinerary:
+    """The batches that a loader reads next: an epoch's or the validation's.
 
-    def __init__(self, batches: ShuffledBatches | OrderedBatches, source: "ImageSource | FeatureSource") -> None:
-        self._batches, self._source = batches, source
+    One loader serves both, so that processes which prepare images are started once. `ahead` is told the indices of the
+    batch after the one that is given out, to prepare what it needs.
+    """
+
+    def __init__(self, batches: ShuffledBatches | OrderedBatches, ahead: Callable[[list[Index]], None]) -> None:
+        self.batches = batches
+        self._ahead = ahead
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self.batches)
 
     def __iter__(self) -> Iterator[list[Index]]:
-        coming = iter(self._batches)
+        coming = iter(self.batches)
         batch = next(coming, None)
         while batch is not None:
             following = next(coming, None)
             if following is not None:
-                self._source.prefetch(following)
+                self._ahead(following)
             yield batch
             batch = following
 

@@ -4,6 +4,7 @@ import torch
 from core.augment.catalog import resolve
 from core.data.loading import DecodedImages
 from core.models.classifiers import build_classifier
+from core.train.devices import accelerator_for
 from core.train.features import FrozenFeatures
 
 
@@ -16,10 +17,11 @@ def store(coloured, small_recipe, tmp_path):
         torch.manual_seed(weights_seed)
         model = build_classifier(recipe.model, 3).eval()
         images = DecodedImages(coloured, recipe.image_size, recipe.fit, tmp_path / "cache")
-        rows, cpu = resolve(recipe.augment), torch.device("cpu")
-        return FrozenFeatures(model, images, coloured, recipe, rows, tmp_path / "cache", cpu, torch.no_grad)
+        rows = resolve(recipe.augment)
+        return FrozenFeatures(model, images, coloured, recipe, rows, tmp_path / "cache", accelerator)
 
-    return opened
+    with accelerator_for(small_recipe) as accelerator:
+        yield opened
 
 
 def test_features_are_computed_once_and_then_read_by_anyone(store):
@@ -65,3 +67,11 @@ def test_views_take_turns_and_a_policy_without_randomness_has_one(store):
     features = store({"augment.views": 2})
     assert [features.training_view(draw) for draw in range(4)] == [0, 1, 0, 1]
     assert store({"augment.policy": "none"}).training_view(5) is None
+
+
+def test_another_precision_is_another_key(store, monkeypatch):
+    store().get([0], None)
+    monkeypatch.setattr("core.train.features.precision_of", lambda accelerator: "bfloat16")
+    other = store()
+    other.get([0], None)
+    assert other.extracted == 1

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
 from safetensors.torch import load_file
 
 from core.errors import DatasetError, RecipeError, TrainingError
@@ -131,6 +132,46 @@ def test_phases_follow_each_other_and_a_kill_in_the_second_is_made_good(attempt,
     assert rest.of(Resumed)[0].epoch == 4
     assert figures(rest) == figures(whole)[4:]
     assert whole.best.read_bytes() == rest.best.read_bytes()
+
+
+def test_processes_that_prepare_images_change_no_bit(attempt, small_recipe, coloured, monkeypatch):
+    recipe = small_recipe.set(EVERYTHING | {"phases.0.epochs": 2})
+    alone = attempt("alone", recipe, coloured)
+    monkeypatch.setattr("core.train.course.loader_processes", lambda device: 2)
+    helped = attempt("helped", recipe, coloured)
+    assert figures(helped) == figures(alone)
+    assert helped.best.read_bytes() == alone.best.read_bytes()
+
+
+def test_phases_leave_no_optimizer_behind(attempt, small_recipe, coloured):
+    import gc
+
+    phases = [{"name": "head", "trainable": trainable, "epochs": 1} for trainable in ("head", "everything") * 3]
+    run = attempt("a", small_recipe.set({"phases": phases}), coloured)
+    gc.collect()
+    assert run.events[-1].epochs_done == 6
+    assert not [one for one in gc.get_objects() if type(one) is AcceleratedOptimizer]
+
+
+def test_the_best_epoch_is_kept_when_training_breaks_off(attempt, small_recipe, coloured, tmp_path):
+    def break_off():
+        raise TrainingError("Something gave way")
+
+    asked = iter([*[False] * 12, True])  # two epochs of four steps, asked once more at the end of each
+    with pytest.raises(TrainingError):
+        attempt("a", small_recipe, coloured, should_stop=lambda: next(asked) and break_off())
+    assert load_trained(tmp_path / "a" / "best.safetensors").facts["epoch"] in (1, 2)
+
+
+def test_a_run_stopped_at_the_end_of_an_epoch_goes_on_after_it(attempt, small_recipe, coloured):
+    asked = iter([False] * 4 + [True])
+    attempt("a", small_recipe, coloured, should_stop=lambda: next(asked))
+    assert attempt("a", small_recipe, coloured, resume=True).of(Resumed)[0].epoch == 1
+
+
+def test_a_batch_of_one_is_refused_where_norms_would_have_to_learn_from_it(attempt, small_recipe, coloured):
+    with pytest.raises(RecipeError, match="batch_size: found 1, expected at least 2"):
+        attempt("a", small_recipe.set(EVERYTHING | {"batch_size": 1}), coloured)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_advice(attempt, small_recipe, coloured):

@@ -4,7 +4,7 @@ import torch
 from core.augment.catalog import policy
 from core.augment.pipeline import Augmentation
 from core.data.loading import DecodedImages
-from core.train.sources import ImageSource, LookingAhead, OrderedBatches, ShuffledBatches
+from core.train.sources import ImageSource, Itinerary, OrderedBatches, ShuffledBatches
 
 
 def test_every_row_comes_once_an_epoch_in_another_order_each_time():
@@ -36,13 +36,8 @@ def test_validation_comes_in_order_and_as_it_is():
 
 
 def test_the_next_batch_is_prepared_before_the_present_one_is_used():
-    prepared = []
-
-    class Source:
-        prefetch = prepared.append
-
-    seen = []
-    for batch in LookingAhead(OrderedBatches(range(5), 2), Source()):
+    prepared, seen = [], []
+    for batch in Itinerary(OrderedBatches(range(5), 2), ahead=prepared.append):
         seen.append((batch, list(prepared)))
     one, two, three = [(0, None), (1, None)], [(2, None), (3, None)], [(4, None)]
     assert seen == [(one, [two]), (two, [two, three]), (three, [two, three])]
