@@ -19,6 +19,8 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from reprlib import Repr
+from typing import Any
 
 
 class FoveaError(Exception):
@@ -53,6 +55,16 @@ class FoveaError(Exception):
 
 def _rebuild(kind: type[FoveaError], what: str, found: str, expected: str, do: str) -> FoveaError:
     return kind(what, found=found, expected=expected, do=do)
+
+
+def shown(value: Any) -> str:
+    """A value as the "found" of a sentence: its repr, without its middle where it is long."""
+    return _SHORT.repr(value)
+
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxlong = 40
 
 
 class InputError(FoveaError):
@@ -96,11 +108,12 @@ class TrainingError(FoveaError):
 
 
 _STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+_PLACE_ERRNOS = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTEMPTY}
 
 
 @contextmanager
 def storage_errors(target: Path | str) -> Iterator[None]:
-    """Turn "no space", "quota", "read-only" and "not allowed" from the system into one sentence about `target`."""
+    """Turn "no space", "read-only", "not allowed" or "not a folder" from the system into a sentence about `target`."""
     try:
         yield
     except OSError as error:
@@ -115,5 +128,11 @@ def storage_errors(target: Path | str) -> Iterator[None]:
                 f"{target} may not be written",
                 found="no permission",
                 do="Give this user the right to write there, or choose another workspace",
+            ) from error
+        if error.errno in _PLACE_ERRNOS:
+            raise StorageError(
+                f"Nothing can be written as {target}",
+                found=(error.strerror or "something else in its place").lower(),
+                do="Move away what stands there, or choose another place",
             ) from error
         raise

@@ -1,9 +1,33 @@
 """Knobs: what a person can set, as data. Pages draw a widget for each kind; recipes check values against them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from core.errors import RecipeError
+from core.errors import FoveaError, RecipeError, shown
+
+
+class Named(Protocol):
+    """A row of a registry."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=Named)
+
+
+def find(
+    rows: Iterable[Row], name: str, field: str, *, error: type[FoveaError] = RecipeError, also: tuple[str, ...] = ()
+) -> Row:
+    """The row of this name. Raises RecipeError, or another `error`, about `field`, with the names there are.
+
+    `also` names what the field takes beside the rows.
+    """
+    named = {row.name: row for row in rows}
+    if name not in named:
+        raise error(field, found=shown(name), expected="one of " + ", ".join([*named, *also]))
+    return named[name]
 
 
 @dataclass(frozen=True)
@@ -25,7 +49,7 @@ class FloatKnob:
         if not number or not self.low <= value <= self.high:
             raise RecipeError(
                 field or self.name,
-                found=repr(value),
+                found=shown(value),
                 expected=f"a number from {self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}",
             )
         return float(value)
@@ -46,11 +70,12 @@ class IntKnob:
 
     def check(self, value: Any, field: str = "") -> int:
         """The value as an int. Raises RecipeError with the field, what was found and what is allowed."""
-        whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
-        if not whole or not self.low <= value <= self.high:
+        # int.is_integer is newer than Python 3.11, and float(value) overflows for a number of 400 digits.
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if not whole or isinstance(value, bool) or not self.low <= value <= self.high:
             raise RecipeError(
                 field or self.name,
-                found=repr(value),
+                found=shown(value),
                 expected=f"a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}",
             )
         return int(value)
@@ -69,7 +94,7 @@ class ChoiceKnob:
     def check(self, value: Any, field: str = "") -> str:
         """The value. Raises RecipeError with the field, what was found and the options."""
         if value not in self.options:
-            raise RecipeError(field or self.name, found=repr(value), expected="one of " + ", ".join(self.options))
+            raise RecipeError(field or self.name, found=shown(value), expected="one of " + ", ".join(self.options))
         return value
 
 
@@ -85,7 +110,7 @@ class BoolKnob:
     def check(self, value: Any, field: str = "") -> bool:
         """The value. Raises RecipeError when it is neither true nor false."""
         if not isinstance(value, bool):
-            raise RecipeError(field or self.name, found=repr(value), expected="true or false")
+            raise RecipeError(field or self.name, found=shown(value), expected="true or false")
         return value
 
 

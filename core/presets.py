@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import RecipeError
+from core.knobs import find
 from core.recipe import Recipe
 
 
@@ -93,7 +93,4 @@ DEFAULT = PRESETS[0].name
 
 def preset(name: str) -> Preset:
     """The preset of that name. Raises RecipeError listing the names there are."""
-    for row in PRESETS:
-        if row.name == name:
-            return row
-    raise RecipeError("preset", found=repr(name), expected="one of " + ", ".join(row.name for row in PRESETS))
+    return find(PRESETS, name, "preset")

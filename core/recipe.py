@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from core.errors import RecipeError
+from core.errors import RecipeError, shown
 from core.seeding import fingerprint
 
 TRAINABLE = re.compile(r"head|everything|last (100|[1-9]\d?) ?%|last ([1-9]\d{0,3}) layers?")
@@ -20,6 +20,13 @@ TRAINABLE = re.compile(r"head|everything|last (100|[1-9]\d?) ?%|last ([1-9]\d{0,
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _writable(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.isascii() and value != value.encode(errors="ignore").decode():
+            raise ValueError("text in UTF-8")
+        return value
 
 
 class ModelChoice(_Part):
@@ -127,7 +134,7 @@ class Recipe(_Part):
         """A recipe from its JSON text. Raises RecipeError when the text is no JSON or holds a bad value."""
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise RecipeError("The recipe is not JSON", found=str(error)) from None
         return cls.parse(data)
 
@@ -138,12 +145,13 @@ class Recipe(_Part):
     def set(self, changes: dict[str, Any]) -> Self:
         """The recipe with some fields changed, each named by its path, as in {"phases.0.epochs": 5}.
 
-        Values may be text from a command line: "5", "true" and "0.1" are read as JSON where that works.
+        Values may be text from a command line: "5", "true" and "0.1" are read as JSON where that works, except for a
+        field that holds text, which takes it as it is.
         Raises RecipeError for a path that does not exist or a value that is not allowed.
         """
         data = self.model_dump(mode="json")
         for path, value in changes.items():
-            _place(data, path, _read(value))
+            _place(data, path, value)
         return type(self).parse(data)
 
 
@@ -181,31 +189,32 @@ def _place(data: Any, path: str, value: Any) -> None:
     here = data
     for step in parents:
         here = _step(here, step, path)
-    if isinstance(here, list) and last.isdecimal() and int(last) == len(here) and isinstance(value, dict):
-        here.append(value)  # "phases.1" = {...} adds a phase
+    if isinstance(here, list) and last == str(len(here)) and isinstance(read(value), dict):
+        here.append(read(value))  # "phases.1" = {...} adds a phase
         return
-    _step(here, last, path)
-    here[int(last) if isinstance(here, list) else last] = value
+    held = _step(here, last, path)
+    here[int(last) if isinstance(here, list) else last] = value if isinstance(held, str) else read(value)
 
 
 def _step(here: Any, step: str, path: str) -> Any:
     if isinstance(here, dict) and step in here:
         return here[step]
-    if isinstance(here, list) and step.isdecimal() and int(step) < len(here):
+    if isinstance(here, list) and step in map(str, range(len(here))):
         return here[int(step)]
     if isinstance(here, dict):
         known = ", ".join(here)
     else:
         known = f"0 to {len(here) - 1}" if isinstance(here, list) else "nothing below it"
-    raise RecipeError(path, found=f"no field {step!r} there", expected=known)
+    raise RecipeError(path, found=f"no field {shown(step)} there", expected=known)
 
 
-def _read(value: Any) -> Any:
+def read(value: Any) -> Any:
+    """What the text of a command line stands for: a number, true, a list ... where it is JSON, else the text itself."""
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, thousands of brackets
         return value
 
 
@@ -221,4 +230,4 @@ def _explain(error: ValidationError) -> RecipeError:
         expected = context["expected"]
     else:
         expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return RecipeError(field, found=repr(first["input"]), expected=expected)
+    return RecipeError(field, found=shown(first["input"]), expected=expected)

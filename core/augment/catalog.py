@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.errors import RecipeError
-from core.knobs import FloatKnob, IntKnob, Knob, check_values
+from core.knobs import FloatKnob, IntKnob, Knob, check_values, find
 from core.recipe import AugmentChoice, TransformChoice
 
 if TYPE_CHECKING:
@@ -343,20 +342,12 @@ POLICIES: tuple[Policy, ...] = (
 
 def transform(name: str, field: str = "augment.rows") -> TransformRow:
     """The row of a transform. Raises RecipeError, about `field`, listing the names when there is none."""
-    row = next((row for row in TRANSFORMS if row.name == name), None)
-    if row is None:
-        names = ", ".join(row.name for row in TRANSFORMS)
-        raise RecipeError(field, found=repr(name), expected=f"one of {names}")
-    return row
+    return find(TRANSFORMS, name, field)
 
 
 def policy(name: str) -> Policy:
     """The policy of this name. Raises RecipeError listing the names when there is none."""
-    found = next((policy for policy in POLICIES if policy.name == name), None)
-    if found is None:
-        names = ", ".join(policy.name for policy in POLICIES)
-        raise RecipeError("augment.policy", found=repr(name), expected=f"one of {names}, or rows of its own")
-    return found
+    return find(POLICIES, name, "augment.policy", also=("or rows of its own",))
 
 
 def resolve(choice: AugmentChoice) -> tuple[TransformChoice, ...]:
@@ -367,6 +358,11 @@ def resolve(choice: AugmentChoice) -> tuple[TransformChoice, ...]:
     """
     rows = policy(choice.policy).rows if choice.rows is None else choice.rows
     return tuple(_checked(row, f"augment.rows.{number}") for number, row in enumerate(rows))
+
+
+def views(choice: AugmentChoice) -> int:
+    """How many variants of a training image a frozen backbone looks at: one where the policy can change nothing."""
+    return choice.views if any(row.probability > 0 for row in resolve(choice)) else 1
 
 
 def _checked(row: TransformChoice, field: str) -> TransformChoice:

@@ -1,18 +1,15 @@
 """What an augmentation does to images of a dataset: the very variants that training draws, as pictures for a page."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
 from core.augment.catalog import resolve
 from core.augment.pipeline import Augmentation, sample_seed
 from core.data.dataset import load_dataset
-from core.data.loading import Fit, fit_image, read_image
+from core.data.loading import Fit, fit_image, jpeg, read_image
 from core.recipe import Recipe
 
 
@@ -41,11 +38,5 @@ def preview(
         original = fit_image(read_image(dataset.path(sample), name=sample.name), size, fit)
         images = torch.from_numpy(original).permute(2, 0, 1).expand(variants, -1, -1, -1)
         varied = augmentation(images, [sample_seed(seed, sample.id, draw) for draw in range(variants)])
-        lines.append([_jpeg(original), *(_jpeg(image.permute(1, 2, 0).numpy()) for image in varied)])
+        lines.append([jpeg(original), *(jpeg(image.permute(1, 2, 0).numpy()) for image in varied)])
     return lines
-
-
-def _jpeg(pixels: np.ndarray) -> bytes:
-    file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=90)
-    return file.getvalue()

@@ -11,6 +11,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from core.augment.warp import uniform
+
 
 class Tone(v2.Transform):
     """A transform that changes pixel values (..., 3, S, S) uint8 where they are."""
@@ -33,7 +35,7 @@ class Gamma(Tone):
         self._reach = math.log(largest)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"gamma": math.exp(_uniform(-self._reach, self._reach))}
+        return {"gamma": math.exp(uniform(-self._reach, self._reach))}
 
     def change(self, image: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
         return functional.adjust_gamma(image, params["gamma"])
@@ -61,7 +63,7 @@ class Blur(Tone):
         self._largest = largest
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"share": _uniform(0.0, self._largest)}
+        return {"share": uniform(0.0, self._largest)}
 
     def change(self, image: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
         sigma = params["share"] * image.shape[-1]
@@ -80,11 +82,7 @@ class Noise(Tone):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         image = flat_inputs[0]
-        return {"grain": 255 * _uniform(0.0, self._strength) * torch.randn(image.shape)}
+        return {"grain": 255 * uniform(0.0, self._strength) * torch.randn(image.shape)}
 
     def change(self, image: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
         return (image + params["grain"]).round_().clamp_(0, 255).to(image.dtype)
-
-
-def _uniform(low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand((), dtype=torch.float64))

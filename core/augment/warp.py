@@ -59,7 +59,7 @@ class Rotation(Warp):
         self._degrees = degrees
 
     def draw(self) -> torch.Tensor:
-        angle = math.radians(_uniform(-self._degrees, self._degrees))
+        angle = math.radians(uniform(-self._degrees, self._degrees))
         x, y = math.cos(angle), math.sin(angle)
         return torch.tensor([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]])
 
@@ -84,7 +84,7 @@ class Shift(Warp):
         self._share = share
 
     def draw(self) -> torch.Tensor:
-        x, y = (2 * _uniform(-self._share, self._share) for _ in range(2))  # the side is 2 long in these coordinates
+        x, y = (2 * uniform(-self._share, self._share) for _ in range(2))  # the side is 2 long in these coordinates
         return torch.tensor([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
@@ -96,7 +96,7 @@ class Shear(Warp):
         self._degrees = degrees
 
     def draw(self) -> torch.Tensor:
-        slant = math.tan(math.radians(_uniform(-self._degrees, self._degrees)))
+        slant = math.tan(math.radians(uniform(-self._degrees, self._degrees)))
         x, y = (slant, 0.0) if torch.rand(()) < 0.5 else (0.0, slant)
         return torch.tensor([[1.0, x, 0.0], [y, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
@@ -109,16 +109,17 @@ class Crop(Warp):
         self._area, self._stretch = area, stretch
 
     def draw(self) -> torch.Tensor:
-        side = math.sqrt(_uniform(self._area, 1.0))
+        side = math.sqrt(uniform(self._area, 1.0))
         stretch = math.sqrt(_log_uniform(1 / self._stretch, self._stretch))
         width, height = min(1.0, side * stretch), min(1.0, side / stretch)
-        x, y = _uniform(width - 1, 1 - width), _uniform(height - 1, 1 - height)
+        x, y = uniform(width - 1, 1 - width), uniform(height - 1, 1 - height)
         return torch.tensor([[width, 0.0, x], [0.0, height, y], [0.0, 0.0, 1.0]])
 
 
-def _uniform(low: float, high: float) -> float:
+def uniform(low: float, high: float) -> float:
+    """A number from low to high, all as likely, from torch's generator."""
     return low + (high - low) * float(torch.rand((), dtype=torch.float64))
 
 
 def _log_uniform(low: float, high: float) -> float:
-    return math.exp(_uniform(math.log(low), math.log(high)))
+    return math.exp(uniform(math.log(low), math.log(high)))

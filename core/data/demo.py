@@ -18,7 +18,7 @@ from core.data.smear import CELLS, CellType, draw_cell
 from core.data.split import SplitRule, stratified
 from core.data.tree import walk
 from core.errors import DatasetError, storage_errors
-from core.knobs import FloatKnob, IntKnob, Knob, check_values
+from core.knobs import FloatKnob, IntKnob, Knob, check_values, find
 from core.seeding import derive
 from core.workspace import Workspace
 
@@ -38,11 +38,7 @@ class Demo:
 
 def demo(name: str) -> Demo:
     """The demo of this name. Raises DatasetError listing the names."""
-    for row in DEMOS:
-        if row.name == name:
-            return row
-    names = ", ".join(row.name for row in DEMOS)
-    raise DatasetError("There is no such demo", found=repr(name), expected=f"one of {names}")
+    return find(DEMOS, name, "There is no such demo", error=DatasetError)
 
 
 def make_demo(

@@ -6,7 +6,11 @@ file imports neither torch nor timm.
 
 from dataclasses import dataclass
 
-from core.errors import RecipeError
+from core.knobs import find
+
+# What learning from an image in every layer costs, in passes of that image through the backbone (measured with lite0 at
+# 224 px: 51 images/s inference, 11 images/s training per core).
+PASSES_PER_STEP = 4.5
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -188,8 +192,4 @@ def find_row(name: str) -> BackboneRow | None:
 
 def backbone(name: str) -> BackboneRow:
     """The row of a timm name. Raises RecipeError listing the names when there is none."""
-    row = find_row(name)
-    if row is None:
-        names = ", ".join(row.name for row in BACKBONES)
-        raise RecipeError("model.backbone", found=repr(name), expected=f"one of {names}")
-    return row
+    return find(BACKBONES, name, "model.backbone")

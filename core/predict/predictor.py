@@ -3,14 +3,11 @@
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
-from core.data.loading import fit_image, read_image
+from core.data.loading import fit_image, jpeg, read_image
 from core.errors import ImageError
 from core.predict.answer import Answer
 from core.runs.run import RunPaths
@@ -50,19 +47,13 @@ def _answer(trained: Trained, name: str, content: bytes) -> Answer:
         name,
         label=trained.classes[int(probabilities.argmax())],
         probabilities=dict(zip(trained.classes, probabilities.tolist(), strict=True)),
-        thumbnail=_jpeg(pixels),
+        thumbnail=jpeg(pixels),
         milliseconds=milliseconds,
     )
 
 
 def _since(began: float) -> float:
     return 1000 * (time.perf_counter() - began)
-
-
-def _jpeg(pixels: np.ndarray) -> bytes:
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=90)
-    return file.getvalue()
 
 
 def _trained(folder: Path) -> Trained:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.errors import RecipeError
+from core.knobs import find
 from core.recipe import LossChoice
 
 if TYPE_CHECKING:
@@ -43,10 +43,7 @@ LOSSES: tuple[LossRow, ...] = (
 
 def loss_row(name: str) -> LossRow:
     """The row with this name. Raises RecipeError with the names there are."""
-    for row in LOSSES:
-        if row.name == name:
-            return row
-    raise RecipeError("loss.name", found=repr(name), expected="one of " + ", ".join(r.name for r in LOSSES))
+    return find(LOSSES, name, "loss.name")
 
 
 def build_loss(choice: LossChoice) -> "Loss":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.errors import RecipeError
+from core.knobs import find
 from core.recipe import OptimizerChoice
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
 
 def optimizer_row(name: str) -> OptimizerRow:
     """The row with this name. Raises RecipeError with the names there are."""
-    for row in OPTIMIZERS:
-        if row.name == name:
-            return row
-    raise RecipeError("optimizer.name", found=repr(name), expected="one of " + ", ".join(r.name for r in OPTIMIZERS))
+    return find(OPTIMIZERS, name, "optimizer.name")
 
 
 def build_optimizer(model: "torch.nn.Module", choice: OptimizerChoice, learning_rate: float) -> "torch.optim.Optimizer":

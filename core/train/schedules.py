@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.errors import RecipeError
+from core.knobs import find
 from core.recipe import ScheduleChoice
 
 if TYPE_CHECKING:
@@ -49,10 +49,7 @@ SCHEDULES: tuple[ScheduleRow, ...] = (
 
 def schedule_row(name: str) -> ScheduleRow:
     """The row with this name. Raises RecipeError with the names there are."""
-    for row in SCHEDULES:
-        if row.name == name:
-            return row
-    raise RecipeError("schedule.name", found=repr(name), expected="one of " + ", ".join(r.name for r in SCHEDULES))
+    return find(SCHEDULES, name, "schedule.name")
 
 
 def build_schedule(optimizer: "Optimizer", choice: ScheduleChoice, steps: int) -> "LRScheduler":

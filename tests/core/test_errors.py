@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from core import errors
-from core.errors import DatasetError, FoveaError, InputError, RecipeError, StorageError, storage_errors
+from core.errors import DatasetError, FoveaError, InputError, RecipeError, StorageError, shown, storage_errors
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FoveaError)]
 
@@ -60,3 +60,17 @@ def test_no_permission_becomes_one_sentence_that_names_the_folder():
 def test_other_system_errors_stay_as_they_are():
     with pytest.raises(FileNotFoundError), storage_errors("/some/runs"):
         raise FileNotFoundError(errno.ENOENT, "gone")
+
+
+@pytest.mark.parametrize("kind", [NotADirectoryError, FileExistsError, IsADirectoryError])
+def test_a_file_where_a_folder_should_be_becomes_one_sentence_that_names_the_place(kind):
+    code = {NotADirectoryError: errno.ENOTDIR, FileExistsError: errno.EEXIST, IsADirectoryError: errno.EISDIR}[kind]
+    with pytest.raises(StorageError, match="Nothing can be written as /some/runs"), storage_errors("/some/runs"):
+        raise kind(code, "something stands there")
+
+
+def test_a_value_is_shown_as_it_is_but_never_at_a_length_nobody_reads():
+    assert shown("a'b") == '"a\'b"'
+    assert shown(4.5) == "4.5"
+    assert len(shown("9" * 5000)) < 300
+    assert len(shown(10**400)) < 100

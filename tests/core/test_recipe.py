@@ -71,6 +71,9 @@ def test_a_recipe_cannot_be_changed_in_place():
         ("phases.0.epochs", "3", 3),
         ("phases.0.learning_rate", "1e-3", 1e-3),
         ("model.weights", "/weights/a b.safetensors", "/weights/a b.safetensors"),
+        ("name", "2024", "2024"),
+        ("name", "null", "null"),
+        ("name", '"in quotes"', '"in quotes"'),
     ],
 )
 def test_a_field_is_set_by_its_path_from_command_line_text(path, text, value):
@@ -84,6 +87,7 @@ def test_a_phase_can_be_added_behind_the_last_one():
     recipe = Recipe().set({"phases.1": {"trainable": "everything", "epochs": 5}})
     assert [phase.trainable for phase in recipe.phases] == ["head", "everything"]
     assert recipe.epochs == Recipe().epochs + 5
+    assert Recipe().set({"phases.1": '{"trainable": "everything", "epochs": 5}'}) == recipe
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,7 @@ def test_a_phase_can_be_added_behind_the_last_one():
         ({"batch_size": "many"}, "batch_size: found 'many', expected integer"),
         ({"phases.0.learning_rate": "nan"}, "phases.0.learning_rate: found 'nan'"),
         ({"phases.0.learning_rate": -1}, "phases.0.learning_rate: found -1, expected greater than 0."),
-        ({"phases.0.trainable": "tail"}, "phases.0.trainable: found 'tail', expected \"head\", \"everything\""),
+        ({"phases.0.trainable": "tail"}, 'phases.0.trainable: found \'tail\', expected "head", "everything"'),
         ({"phases.0.trainable": "last 0%"}, "phases.0.trainable: found 'last 0%'"),
         ({"phases": []}, "phases: found []"),
         ({"fit": "stretch"}, "fit: found 'stretch', expected 'crop', 'pad' or 'squash'."),
@@ -102,6 +106,11 @@ def test_a_phase_can_be_added_behind_the_last_one():
         ({"phases.3.epochs": 1}, "phases.3.epochs: found no field '3' there, expected 0 to 0."),
         ({"seed.x": 1}, "seed.x: found no field 'x' there, expected nothing below it."),
         ({"": 1}, "found no field '' there"),
+        ({"seed": "9" * 400}, "seed: found 999"),
+        ({"seed": "9" * 5000}, "seed: found '999"),
+        ({"seed": "[" * 100_000}, "seed: found '[[["),
+        ({"phases." + "9" * 5000: 1}, "expected 0 to 0."),
+        ({"name": "caf\udce9"}, "name: found 'caf\\udce9', expected text in UTF-8."),
     ],
 )
 def test_a_bad_field_is_refused_with_what_was_found_and_what_is_allowed(changes, sentence):

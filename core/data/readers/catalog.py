@@ -5,6 +5,7 @@ from core.data.readers.reader import Found, Reader
 from core.data.readers.split_folders import SPLIT_FOLDERS
 from core.data.tree import Tree
 from core.errors import DatasetError
+from core.knobs import find
 
 READERS: tuple[Reader, ...] = (
     SPLIT_FOLDERS,  # before class folders, as which train/ and test/ would be two classes
@@ -15,11 +16,7 @@ AUTO = "auto"
 
 def reader(name: str) -> Reader:
     """The reader of this name. Raises DatasetError listing the names."""
-    for row in READERS:
-        if row.name == name:
-            return row
-    names = ", ".join((AUTO, *(row.name for row in READERS)))
-    raise DatasetError("There is no such layout", found=repr(name), expected=f"one of {names}")
+    return find(READERS, name, "There is no such layout", error=DatasetError, also=(AUTO,))
 
 
 def recognise(tree: Tree, layout: str = AUTO) -> tuple[Reader, str, Found]:

@@ -125,7 +125,7 @@ def test_what_is_no_known_layout_is_refused_with_what_was_found(names, sentence)
 
 
 def test_an_unknown_layout_is_refused_with_the_known_ones():
-    with pytest.raises(DatasetError, match="found 'csv', expected one of auto, split-folders, image-folder"):
+    with pytest.raises(DatasetError, match="found 'csv', expected one of split-folders, image-folder, auto"):
         reader("csv")
 
 
