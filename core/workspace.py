@@ -3,7 +3,7 @@
 workspace/
     datasets/<id>/     imported images and their table
     runs/<id>/         one folder of readable files per training run
-    cache/             decoded images and frozen-backbone features; may be deleted at any time
+    cache/             decoded images and frozen-backbone features, by dataset; may be deleted at any time
     incoming/          imports that nobody has kept yet
     queue/             one empty file per run that waits or is at work
     spares/            warm helper processes waiting for a run

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.data.cache import forget
 from core.data.dataset import DESCRIPTION, Dataset, load_dataset
 from core.errors import DatasetError, storage_errors
 from core.workspace import Workspace, read_json, safe_id, write_json
@@ -53,13 +54,19 @@ class Library:
         write_json(folder / DESCRIPTION, about | {"name": plain_name(name)})
 
     def delete(self, id: str) -> None:
-        """Remove a dataset and its images. Raises DatasetError when there is no such dataset."""
+        """Remove a dataset and its images, and what was cached of them unless another dataset has the same images.
+
+        Raises DatasetError when there is no such dataset.
+        """
         folder = self._folder(id)
+        card = self._card(id)
         going = folder.with_name(f".{id}.deleted")  # no id starts with a dot: from here on nobody lists it
         with storage_errors(folder):
             shutil.rmtree(going, ignore_errors=True)
             os.replace(folder, going)
             shutil.rmtree(going, ignore_errors=True)
+        if card and all(other.fingerprint != card.fingerprint for other in self.cards()):
+            forget(self._workspace.cache, card.fingerprint)
 
     def _folder(self, id: str) -> Path:
         folder = self._workspace.datasets / id

@@ -20,6 +20,7 @@ import numpy as np
 import PIL
 from PIL import Image, UnidentifiedImageError
 
+from core.data.cache import cache_folder, mark_used
 from core.data.dataset import Dataset
 from core.data.rows import RowFile
 from core.errors import ImageError
@@ -226,7 +227,9 @@ class DecodedImages:
         self._dataset, self._size, self._fit = dataset, size, fit
         self._opened_with = (dataset, size, fit, cache), {"threads": threads}
         key = fingerprint("images 1", PIL.__version__, dataset.fingerprint, str(size), fit)
-        self._rows = RowFile(cache / "images" / f"{key}.rows", len(dataset.samples), (size, size, 3), np.uint8)
+        path = cache_folder(cache, dataset.fingerprint) / "images" / f"{key}.rows"
+        self._rows = RowFile(path, len(dataset.samples), (size, size, 3), np.uint8)
+        mark_used(cache, dataset.fingerprint)
         self._lock = threading.Lock()
         self._coming: dict[int, Future[None]] = {}
         self._threads = ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), thread_name_prefix="decode")

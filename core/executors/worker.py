@@ -16,14 +16,16 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from core.data.cache import trim
 from core.data.dataset import SPLITS, Dataset
 from core.data.library import Library
 from core.errors import DatasetError, FoveaError, RunError, StorageError, storage_errors
@@ -87,6 +89,7 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
     resume = run.status.attempt > 1
     chronicle.log(f"attempt {run.status.attempt} in process {os.getpid()}, {_use_all_cores()} threads")
     chronicle.record({"kind": "start", "attempt": run.status.attempt, "pid": os.getpid()})
+    trim(workspace.cache, partial(_datasets_in_use, store))
     for split in SPLITS if resume else ():  # reports of weights that are about to change
         paths.predictions(split).unlink(missing_ok=True)
         paths.results(split).unlink(missing_ok=True)
@@ -129,6 +132,16 @@ def _dataset(library: Library, run: Run) -> Dataset:
             do="Start a new run on it",
         )
     return dataset
+
+
+def _datasets_in_use(store: RunStore) -> set[str]:
+    """Fingerprints of the datasets of all runs that wait or are at work."""
+    found = set()
+    for summary in store.list():
+        if not summary.state.is_finished:
+            with suppress(RunError):  # deleted this very moment
+                found.add(store.get(summary.id).facts.dataset_fingerprint)
+    return found
 
 
 def _use_all_cores() -> int:

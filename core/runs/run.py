@@ -148,7 +148,7 @@ class RunStatus:
     epochs_done: int = 0
     epochs: int = 0  # epochs of all phases together
     seconds: float = 0.0  # working time of all attempts
-    images_per_second: float | None = None  # training images: of the latest epoch; in the end, of those that looked at pictures
+    images_per_second: float | None = None  # of the latest epoch; at the end, of all epochs that looked at pictures
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in state.json."""

@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from core.augment.pipeline import Augmentation, sample_seed
+from core.data.cache import cache_folder
 from core.data.dataset import Dataset
 from core.data.loading import DecodedImages
 from core.data.rows import RowFile
@@ -65,7 +66,7 @@ class FrozenFeatures:
         )
         self._base = (*picture, recipe.model.backbone, *arithmetic)
         self._weights = weights_digest(model.backbone)
-        self._cache = cache / "features"
+        self._cache = cache_folder(cache, dataset.fingerprint) / "features"
         self._tables: dict[int | None, RowFile] = {}
         self.extracted = 0  # images that went through the backbone so far
 

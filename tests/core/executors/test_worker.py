@@ -123,6 +123,23 @@ def test_a_resumed_run_does_not_keep_reports_of_other_weights(store, tiny_datase
     assert json.loads(paths.results("validation").read_text())["n"] > 0
 
 
+@pytest.mark.slow
+def test_a_start_makes_room_in_the_cache_but_not_at_the_cost_of_a_run_that_waits(store, tiny_dataset, monkeypatch):
+    monkeypatch.setattr("core.data.cache.MOST_BYTES", 0)
+    cache, stranger, waiting = store.workspace.cache, "a" * 16, "b" * 16
+    for name in (stranger, waiting):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "t.rows").write_bytes(os.urandom(100_000))
+    store.create(small(tiny_dataset), replace(tiny_dataset, fingerprint=waiting))
+    run_id = store.create(small(tiny_dataset), tiny_dataset)
+    InlineExecutor(store.workspace).submit(run_id)
+    assert store.status(run_id).state is RunState.FINISHED
+    assert not (cache / stranger).exists()
+    assert (cache / waiting).exists()
+    assert (cache / tiny_dataset.fingerprint / "images").exists()
+    assert (cache / tiny_dataset.fingerprint / "features").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
