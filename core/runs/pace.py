@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.augment.catalog import resolve
-from core.recipe import Recipe
+from core.augment.catalog import views
+from core.models.catalog import PASSES_PER_STEP
+from core.recipe import Phase, Recipe
 
-# What an epoch costs, in passes of the training images through the backbone. Learning in every layer takes about 4.5
-# passes (see core.train.estimate); a head that learns from stored features takes next to nothing.
-FULL_EPOCH = 4.5
-STORED_EPOCH = 0.03
+STORED_EPOCH = 0.03  # what a head that learns from stored features costs, in passes of the images through the backbone
 
 
 @dataclass(frozen=True)
@@ -20,49 +18,90 @@ class Pace:
     epoch: int  # the one it is in, from 1; 0 before the first
     epochs: int  # of all phases
     fraction: float  # of the whole work, in [0, 1]; by cost, so that the bar moves evenly
-    seconds_left: float | None  # None until there is something to measure
-    images_per_second: float | None  # latest
-    passing: bool  # the frozen backbone is still looking at the images for the first time
+    seconds_left: float | None  # None until an epoch of each kind that is still to come was seen
+    images_per_second: float | None  # latest; of epochs on stored features only if there were no others
+    passing: bool  # a frozen backbone is looking at the images for the first time
+
+
+@dataclass(frozen=True)
+class EpochKind:
+    """What an epoch does: epochs of one kind take the same time, and say nothing about another kind's."""
+
+    trainable: str  # of its phase
+    stored: bool  # every feature is read from the cache: no picture goes through the backbone
+
+    @property
+    def cost(self) -> float:
+        """In passes of the training images through the backbone."""
+        if self.trainable == "head":
+            return STORED_EPOCH if self.stored else 1.0
+        return PASSES_PER_STEP
 
 
 def pace(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Pace:
     """The pace of a run of `recipe` whose journal holds `entries`."""
-    costs = epoch_costs(recipe)
     ends = [entry for entry in entries if entry.get("kind") == "epoch"]
-    done = min(len(costs), max((entry["epoch"] for entry in ends), default=0))
-    work, seconds = sum(costs[:done]), sum(entry["seconds"] for entry in ends)
-    latest = ends[-1]["images_per_second"] if ends else None
+    kinds = epoch_kinds(recipe, {entry["epoch"]: entry["stored"] for entry in ends})
+    done = min(len(kinds), max((entry["epoch"] for entry in ends), default=0))
+    seen: dict[EpochKind, list[float]] = {}  # seconds that epochs of a kind took
+    rates: dict[bool, float] = {}  # the latest images per second, by whether they were read from the cache
+    for entry in ends:
+        kind = kinds[entry["epoch"] - 1]
+        seen.setdefault(kind, []).append(entry["seconds"])
+        rates[kind.stored] = entry["images_per_second"]
 
-    running = (
-        entries[-1] if entries and entries[-1].get("kind") == "step" and entries[-1]["epoch"] == done + 1 else None
-    )
-    if running and done < len(costs):
-        work += costs[done] * running["step"] / max(1, running["steps"])
-        latest = running["images_per_second"]
-        seconds += running["step"] * recipe.batch_size / latest if latest else 0.0
+    last = entries[-1] if entries else {}
+    running = last if last.get("kind") == "step" and last["epoch"] == done + 1 <= len(kinds) else None
+    share = 0.0  # of the epoch it is in
+    if running:
+        kind, share = kinds[done], running["step"] / max(1, running["steps"])
+        rates[kind.stored] = rate = running["images_per_second"]
+        if kind not in seen and rate:  # its own steps say how long it takes
+            seen[kind] = [running["steps"] * recipe.batch_size / rate]
 
-    whole = sum(costs)
-    epoch = min(len(costs), done + 1) if running else done
+    work = sum(kind.cost for kind in kinds[:done]) + (kinds[done].cost * share if running else 0.0)
+    looking, reading = EpochKind("head", stored=False), EpochKind("head", stored=True)
+    if looking in seen and reading not in seen:  # such an epoch reads and learns as well, which is the least of it
+        seen[reading] = [STORED_EPOCH * seconds for seconds in seen[looking]]
     return Pace(
-        epoch=epoch,
-        epochs=len(costs),
-        fraction=min(1.0, work / whole),
-        seconds_left=seconds / work * (whole - work) if work else None,
-        images_per_second=latest,
-        passing=done < len(costs) and costs[done] == 1.0,
+        epoch=done + 1 if running else done,
+        epochs=len(kinds),
+        fraction=min(1.0, work / sum(kind.cost for kind in kinds)),
+        seconds_left=_seconds(kinds[done:], share, seen),
+        images_per_second=rates.get(False, rates.get(True)),
+        passing=running is not None and kinds[done] == looking,
     )
 
 
-def epoch_costs(recipe: Recipe) -> list[float]:
-    """The cost of every epoch, in passes of the training images through the backbone.
+def epoch_kinds(recipe: Recipe, stored: dict[int, bool] | None = None) -> list[EpochKind]:
+    """The kind of every epoch: as `stored` tells it of those that are over, by their numbers; as expected of the rest.
 
-    While the backbone is frozen only the first epochs look at images, one for each stored view; later ones reuse them.
+    While the backbone is frozen every view of the images has to be looked at once. An earlier run may have done that:
+    where the views of a phase so far were all read from the cache, its others are expected to be there as well.
     """
-    views = recipe.augment.views if any(row.probability > 0 for row in resolve(recipe.augment)) else 1
-    costs: list[float] = []
+    kinds: list[EpochKind] = []
     for phase in recipe.phases:
-        if phase.trainable == "head":
-            costs += [1.0 if number < views else STORED_EPOCH for number in range(phase.epochs)]
-        else:
-            costs += [FULL_EPOCH] * phase.epochs
-    return costs
+        numbers = range(len(kinds) + 1, len(kinds) + phase.epochs + 1)
+        kinds += _kinds(phase, numbers, views(recipe.augment), stored or {})
+    return kinds
+
+
+def _kinds(phase: Phase, numbers: range, views: int, stored: dict[int, bool]) -> list[EpochKind]:
+    if phase.trainable != "head":
+        return [EpochKind(phase.trainable, stored=False) for _ in numbers]
+    kinds: list[EpochKind] = []
+    looked_at: set[int] = set()  # views; they take turns
+    for number in numbers:
+        view = (number - 1) % views
+        expected = view in looked_at or (bool(kinds) and all(kind.stored for kind in kinds))
+        kinds.append(EpochKind(phase.trainable, stored.get(number, expected)))
+        looked_at.add(view)
+    return kinds
+
+
+def _seconds(coming: Sequence[EpochKind], share: float, seen: dict[EpochKind, list[float]]) -> float | None:
+    """What the epochs to come will take, the first of which is done by this share; None where that is not known."""
+    if not all(kind in seen for kind in coming):
+        return None
+    each = [sum(seen[kind]) / len(seen[kind]) for kind in coming]
+    return sum(each) - (share * each[0] if each else 0.0)

@@ -49,7 +49,8 @@ def numbers(run: Run) -> None:
         st.metric(
             "images per second",
             f"{rate:,.0f}" if rate else "–",
-            help="Training images; thousands while a head learns from stored features.",
+            help="Training images through the network. Epochs that only read its stored features are far faster; their "
+            "rate is shown only where there were no others.",
         )
         if status.state.has_worker:
             st.metric("time left, about", duration(now.seconds_left))
@@ -74,7 +75,7 @@ def log(run: Run) -> None:
     tail = cache.store().log_tail(run.id, 20)
     if tail:
         with st.expander("The end of its log", expanded=run.status.state is RunState.FAILED, key="run_log"):
-            st.code(tail, language=None)
+            st.code(tail, language=None, wrap_lines=True)
 
 
 def actions(run: Run) -> None:

@@ -1,17 +1,25 @@
 import pytest
 
+from core.models.catalog import PASSES_PER_STEP
 from core.recipe import Recipe
-from core.runs.pace import FULL_EPOCH, STORED_EPOCH, epoch_costs, pace
+from core.runs.pace import STORED_EPOCH, epoch_kinds, pace
 
 WHOLE = Recipe().set({"batch_size": 10, "phases.0": {"trainable": "everything", "epochs": 4, "learning_rate": 1e-4}})
+HEAD = Recipe().set({"augment.policy": "light", "augment.views": 2, "phases.0.epochs": 5, "batch_size": 10})
+BOTH = HEAD.set({"phases.1": {"trainable": "everything", "epochs": 5, "learning_rate": 1e-4}})
 
 
-def epoch(number: int, seconds: float = 10.0) -> dict:
-    return {"kind": "epoch", "epoch": number, "seconds": seconds, "images_per_second": 20.0}
+def epoch(number: int, seconds: float = 10.0, stored: bool = False) -> dict:
+    rate = 20_000.0 if stored else 20.0
+    return {"kind": "epoch", "epoch": number, "seconds": seconds, "images_per_second": rate, "stored": stored}
 
 
 def step(epoch_number: int, number: int, steps: int = 20, rate: float = 20.0) -> dict:
     return {"kind": "step", "epoch": epoch_number, "step": number, "steps": steps, "images_per_second": rate}
+
+
+def costs(recipe: Recipe, stored: dict[int, bool] | None = None) -> list[float]:
+    return [kind.cost for kind in epoch_kinds(recipe, stored)]
 
 
 def test_before_the_first_step_nothing_is_known():
@@ -28,11 +36,17 @@ def test_a_quarter_done_in_ten_seconds_leaves_thirty():
 
 
 def test_the_epoch_at_work_counts_with_its_steps():
-    now = pace(WHOLE, [epoch(1), step(2, 10)])  # ten steps of ten images at 20 images/s: 5 s
+    now = pace(WHOLE, [epoch(1), step(2, 10)])
 
     assert now.epoch == 2
     assert now.fraction == pytest.approx(1.5 / 4)
-    assert now.seconds_left == pytest.approx(15 / 1.5 * 2.5)
+    assert now.seconds_left == pytest.approx(25)
+
+
+def test_the_first_epoch_is_measured_by_its_own_steps():
+    now = pace(WHOLE, [step(1, 5)])  # twenty steps of ten images at 20 images/s: 10 s
+
+    assert now.seconds_left == pytest.approx(7.5 + 30)
 
 
 def test_a_finished_run_has_no_time_left():
@@ -42,14 +56,42 @@ def test_a_finished_run_has_no_time_left():
 
 
 def test_a_frozen_backbone_looks_at_images_once_for_each_view():
-    recipe = Recipe().set({"augment.policy": "light", "augment.views": 2, "phases.0.epochs": 5})
-    assert epoch_costs(recipe) == [1.0, 1.0, STORED_EPOCH, STORED_EPOCH, STORED_EPOCH]
+    assert costs(HEAD) == [1.0, 1.0, STORED_EPOCH, STORED_EPOCH, STORED_EPOCH]
 
-    without = recipe.set({"augment.policy": "none"})
-    assert epoch_costs(without) == [1.0] + [STORED_EPOCH] * 4
+    without = HEAD.set({"augment.policy": "none"})
+    assert costs(without) == [1.0] + [STORED_EPOCH] * 4
     assert pace(without, [step(1, 3)]).passing
     assert not pace(without, [epoch(1)]).passing
+    assert not pace(without, [epoch(1), step(2, 3)]).passing
+
+
+def test_a_head_whose_first_view_was_in_the_cache_is_expected_to_find_the_others_there():
+    assert costs(HEAD, {1: True}) == [STORED_EPOCH] * 5
+    assert costs(HEAD, {1: True, 2: False}) == [STORED_EPOCH, 1.0, *[STORED_EPOCH] * 3]
+    now = pace(HEAD, [epoch(1, 0.5, stored=True), step(2, 1, rate=20_000.0)])
+
+    assert not now.passing, "nothing is looked at"
+    assert now.seconds_left == pytest.approx(4 * 0.5 - 0.5 / 20)
+
+
+def test_epochs_of_one_kind_say_nothing_about_another_kind():
+    """A head on cached features, then five epochs of a minute each: not six seconds, but not known until one began."""
+    head = [epoch(number, 0.1, stored=True) for number in range(1, 6)]
+    assert pace(BOTH, head).seconds_left is None
+    assert pace(BOTH, [*head, step(6, 10, rate=20 * 10 / 60)]).seconds_left == pytest.approx(4.5 * 60)
+    assert pace(BOTH, [*head, epoch(6, 60.0)]).seconds_left == pytest.approx(4 * 60)
+
+
+def test_until_a_stored_epoch_was_seen_it_counts_as_the_small_part_of_one_that_looks():
+    assert pace(HEAD, [epoch(1)]).seconds_left == pytest.approx(10 + 3 * 10 * STORED_EPOCH)
+    assert pace(HEAD, [epoch(1), epoch(2), epoch(3, 0.1, stored=True)]).seconds_left == pytest.approx(0.2)
+
+
+def test_the_images_per_second_are_those_of_epochs_that_looked_at_pictures():
+    looked = [epoch(1), epoch(2)]
+    assert pace(HEAD, [*looked, epoch(3, stored=True), step(4, 3, rate=20_000.0)]).images_per_second == 20
+    assert pace(HEAD, [epoch(1, stored=True)]).images_per_second == 20_000, "there were no others"
 
 
 def test_every_epoch_of_the_whole_network_costs_the_same():
-    assert epoch_costs(WHOLE) == [FULL_EPOCH] * 4
+    assert costs(WHOLE) == [PASSES_PER_STEP] * 4
