@@ -9,11 +9,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from core.errors import storage_errors
 
 Entry = dict[str, Any]
+
+_ENDING_BYTES = 256  # an entry of training tells its time to the microsecond, so no two files end the same
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Journal:
         return standing(self.read_since(0)[0])
 
     def read_since(self, offset: int) -> tuple[list[Entry], int]:
-        """The complete lines from byte `offset` on, and the offset to go on from: for pages that follow a live run.
+        """The complete lines from byte `offset` on, and the offset to go on from.
 
         Nothing is left out here; give everything read so far to `standing` to see what counts.
         """
@@ -53,9 +56,45 @@ class Journal:
         return [entry for line in complete.splitlines() if (entry := _parse(line)) is not None], offset + len(complete)
 
 
-def standing(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries that count: {"kind": "resume", "epoch": k} undoes what was written before it about epochs after k."""
-    kept: list[Entry] = []
+class JournalReader:
+    """A journal that is looked at again and again: each look reads what was added since the last one.
+
+    Any number of threads may look. A list once given never changes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._journal = Journal(path)
+        self._lock = Lock()
+        self._entries: list[Entry] = []
+        self._offset = 0
+        self._ending = b""  # of what was read: if it no longer stands there, this is another file
+
+    def read(self) -> list[Entry]:
+        """What `Journal.read` gives."""
+        with self._lock:
+            if self._before(self._offset) != self._ending:
+                self._entries, self._offset = [], 0
+            new, self._offset = self._journal.read_since(self._offset)
+            self._ending = self._before(self._offset)
+            if new or not self._offset:
+                self._entries = standing(new, self._entries)
+            return self._entries
+
+    def _before(self, offset: int) -> bytes:
+        try:
+            with open(self._journal.path, "rb") as file:
+                file.seek(max(0, offset - _ENDING_BYTES))
+                return file.read(min(offset, _ENDING_BYTES))
+        except FileNotFoundError:
+            return b""
+
+
+def standing(entries: Iterable[Entry], earlier: Iterable[Entry] = ()) -> list[Entry]:
+    """The entries that count: {"kind": "resume", "epoch": k} undoes what was written before it about epochs after k.
+
+    `earlier` are entries before them that were found to count already.
+    """
+    kept = list(earlier)
     for entry in entries:
         if entry.get("kind") == "resume":
             kept = [earlier for earlier in kept if earlier.get("epoch", 0) <= entry.get("epoch", 0)]

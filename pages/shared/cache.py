@@ -22,7 +22,7 @@ from core.models.weights import WeightsState, weights_state
 from core.predict.answer import Answer
 from core.recipe import TransformChoice
 from core.runs.index import RunSummary
-from core.runs.journal import Entry, Journal
+from core.runs.journal import Entry, JournalReader
 from core.runs.run import RunPaths
 from core.runs.store import RunStore
 from core.workspace import Workspace
@@ -145,12 +145,12 @@ def _wake(root: Path) -> None:
 
 def journal(paths: RunPaths) -> list[Entry]:
     """The entries of a run's journal that count."""
-    return _journal(paths.epochs, _stamp(paths.epochs))
+    return _journal(paths.epochs).read()
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _journal(path: Path, stamp: tuple[int, int]) -> list[Entry]:
-    return Journal(path).read()
+def _journal(path: Path) -> JournalReader:
+    return JournalReader(path)  # the one key that says nothing of time: what it holds reads on by itself
 
 
 def curves(paths: RunPaths) -> tuple[go.Figure, go.Figure]:
