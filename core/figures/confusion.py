@@ -62,7 +62,8 @@ def confusion_matrix(
         figure.add_shape(type="rect", **box, line={"color": "#e69f00", "width": 3})
     quiet(figure, height=height, x="predicted", y="true")
     ticks = {"tickvals": list(range(size)), "ticktext": [label(name, 16) for name in classes], "showgrid": False}
-    figure.update_xaxes(**ticks, range=[-0.5, size - 0.5], side="bottom")
+    # Turned names end at their column, so that the last one has room and is not left out.
+    figure.update_xaxes(**ticks, range=[-0.5, size - 0.5], side="bottom", autotickangles=[0, -45, -90])
     figure.update_yaxes(**ticks, range=[size - 0.5, -0.5])
     figure.update_layout(clickmode="event+select", margin={"t": 8})
     return figure

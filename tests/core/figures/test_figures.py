@@ -95,6 +95,13 @@ def test_a_run_that_has_not_begun_has_empty_curves():
     assert not accuracy_curves([{"kind": "start"}]).data
 
 
+def test_the_first_step_and_the_first_interval_can_be_seen():
+    assert trace(loss_curves([step(1, 1, 2.0)]), "within the epoch").mode == "markers"
+    assert trace(loss_curves([step(1, 1, 2.0), step(1, 2, 1.0)]), "within the epoch").mode == "lines"
+    assert trace(accuracy_curves([epoch(1)]), "95 % interval").line.width > 0
+    assert trace(accuracy_curves([epoch(1), epoch(2)]), "95 % interval").line.width == 0
+
+
 def test_zoom_survives_new_data_for_the_same_run():
     assert (
         loss_curves([], identity="run-1").layout.uirevision == accuracy_curves([], identity="run-1").layout.uirevision
@@ -115,6 +122,12 @@ def test_every_cell_of_the_matrix_knows_its_classes():
     assert points.text[1] == "true: a<br>predicted: b<br>1 of 6 (17%)"
     assert [list(row) for row in figure.data[0].text] == [["5", "1"], ["", "4"]]
     assert len(figure.layout.shapes) == 1
+
+
+def test_turned_class_names_end_at_their_column_so_that_none_is_left_out():
+    names = confusion_matrix([[1, 0], [0, 1]], ["a" * 40, "b" * 40]).layout.xaxis
+
+    assert list(names.autotickangles) == [0, -45, -90]
 
 
 def test_a_class_without_images_does_not_break_the_matrix():
