@@ -43,7 +43,8 @@ def more_images() -> None:
             )
     with st.popover("Bring your own", icon=":material/upload:", key="more_own"):
         importing.own_images("own")
-    with st.popover("Change", icon=":material/edit:", key="change_dataset"):
+    # A key of its own for each dataset, so that the menu closes when its dataset is gone.
+    with st.popover("Change", icon=":material/edit:", key=f"change_{dataset.id}"):
         name = st.text_input("Name", dataset.name, max_chars=80, key=f"rename_{dataset.id}")
         if st.button("Rename", key="rename", disabled=name == dataset.name):
             with or_stop():
@@ -61,7 +62,8 @@ def found(proposal: Proposal) -> None:
     st.subheader(f"Found: {plain(proposal.name, 60)}")
     number, kinds = count(len(proposal.samples), "image"), count(len(proposal.classes), "class", "classes")
     left_out = f" · {count(len(proposal.skipped), 'file')} skipped" if proposal.skipped else ""
-    st.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{plain(proposal.why)}\\.")
+    why = plain(proposal.why[:1].upper() + proposal.why[1:])
+    st.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{why}\\.")
     for note in proposal.notes:
         st.warning(plain(note))
     with st.container(border=True, key="keep_form"):

@@ -34,26 +34,30 @@ def line(run: RunSummary) -> dict[str, object]:
         "95 % interval": bounds(run.interval),
         "policy": run.policy,
         "epochs": f"{run.epochs_done} of {run.epochs}",
-        "time": run.seconds,
+        "time": run.seconds or None,
         "preset": run.preset,
         "made": datetime.fromtimestamp(run.created, UTC),
     }
 
 
 def table(at_work: bool) -> None:
-    """All runs; choosing a row takes its run in hand."""
+    """All runs, the one in hand marked; choosing a row takes its run in hand."""
 
     @st.fragment(run_every=SECONDS if at_work else None)
     def tick() -> None:
         runs = cache.runs()
         ids = [run.id for run in runs[:MOST]]
+        # A mark stands on a place, not on a run: another list is another table.
+        key = f"runs_table_{len(runs)}_{ids[0] if ids else ''}"
+        marked = [ids.index(state.run_id())] if state.run_id() in ids else []
         st.dataframe(
             [line(run) for run in runs[:MOST]],
             column_config=COLUMNS,
             hide_index=True,
-            key="runs_table",
-            on_select=lambda: choose(ids),
+            key=key,
+            on_select=lambda: choose(key, ids),
             selection_mode="single-row",
+            selection_default={"selection": {"rows": marked}},
             alt="All runs, newest first",
         )
         if at_work and not any_at_work():
@@ -62,9 +66,9 @@ def table(at_work: bool) -> None:
     tick()
 
 
-def choose(ids: list[str]) -> None:
-    """Take the run of the chosen row in hand; `ids` are those of the table that was clicked."""
-    rows = st.session_state["runs_table"].selection.rows
+def choose(key: str, ids: list[str]) -> None:
+    """Take the run of the chosen row in hand; `key` and `ids` are those of the table that was clicked."""
+    rows = st.session_state[key].selection.rows
     if rows and 0 <= rows[0] < len(ids):
         state.watch_run(ids[rows[0]])
         st.rerun()  # the whole page, not only the table
@@ -90,18 +94,16 @@ def differences(run: Run) -> None:
 
 
 st.title("Runs")
+st.caption("Every training run: open, resume or delete it.")
 runs = cache.runs()
-waiting = len(cache.store().queue())
-st.caption(
-    f"{count(len(runs), 'run')}, newest first"
-    + (f" · {waiting} waiting in the queue" if waiting else "")
-    + ". Choose a row to open it."
-)
 if not runs:
     ready = state.dataset_id() is not None
     nothing(
         "No run yet.", "Train a model: half a minute is enough.", *(("pages/train.py", "Go to Train") if ready else ())
     )
+waiting = len(cache.store().queue())
+queue = f" · {waiting} waiting in the queue" if waiting else ""
+st.caption(f"{count(len(runs), 'run')}, newest first{queue}. Choose a row to see it below.")
 table(any_at_work())
 
 with or_stop():
@@ -114,7 +116,9 @@ with st.container(border=True, key="run_panel"):
         if st.button("Open", key="open_run", icon=":material/monitoring:"):
             state.watch_run(run.id)
             st.switch_page("pages/train.py")
-        with st.popover("Delete", icon=":material/delete:", key="delete_menu", disabled=run.status.state.has_worker):
+        # A key of its own for each run, so that the menu closes when its run is gone and never offers the next one.
+        locked = run.status.state.has_worker
+        with st.popover("Delete", icon=":material/delete:", key=f"delete_menu_{run.id}", disabled=locked):
             st.markdown(f"Delete **{plain(run.name, 60)}** with its weights and results?")
             if st.button("Delete for good", type="primary", key="delete_run"):
                 with or_stop():

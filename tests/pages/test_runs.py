@@ -1,3 +1,4 @@
+from core.data.library import Library
 from core.runs.store import RunStore
 from tests.pages.conftest import well, words
 
@@ -6,6 +7,7 @@ def test_without_runs_the_page_shows_the_way_to_one(visit, tiny_dataset):
     app = visit("runs")
 
     assert "No run yet" in words(app)
+    assert "0 runs" not in words(app)
     assert app.button(key="empty_go").label == "Go to Train"
 
 
@@ -23,6 +25,20 @@ def test_what_differs_from_the_preset_is_listed(visit, finished_run):
     app = visit("runs")
 
     assert "model.backbone" in str(app.dataframe[1].value)
+
+
+def test_the_mark_in_the_table_and_the_menu_go_with_their_run(visit, finished_run, workspace):
+    store = RunStore(workspace)
+    newer = store.create(finished_run.recipe, Library(workspace).get(finished_run.recipe.dataset))
+    app = visit("runs")
+    assert app.session_state[f"runs_table_2_{newer}"].selection.rows == [0], "the newest is in hand"
+    assert app.get("popover")[-1].proto.id.endswith(f"delete_menu_{newer}")
+
+    app.button(key="delete_run").click().run()
+    well(app)
+    assert [run.id for run in store.list()] == [finished_run.id]
+    assert app.session_state[f"runs_table_1_{finished_run.id}"].selection.rows == [0]
+    assert app.get("popover")[-1].proto.id.endswith(f"delete_menu_{finished_run.id}"), "the open menu does not stay"
 
 
 def test_a_run_can_be_deleted(visit, finished_run, workspace):
