@@ -28,7 +28,8 @@ SPLITS = {"validation": "Validation", "test": ":material/lock: Test"}
 def validation(run: Run) -> ClassificationResult:
     """The stored report on the validation split, or a new one."""
     with or_stop(), st.spinner("Evaluating", show_time=True):
-        stored = read_result(run.paths.results("validation"))
+        # While a run trains, its best weights may have changed since: the lab knows, and answers from what is stored.
+        stored = read_result(run.paths.results("validation")) if run.status.state.is_finished else None
         return stored or cache.lab().call(EVALUATE, str(cache.workspace().root), run.id, "validation")
 
 
@@ -63,7 +64,7 @@ def test(run: Run) -> ClassificationResult:
     return result
 
 
-def headline(result: ClassificationResult) -> None:
+def headline(run: Run, result: ClassificationResult) -> None:
     """The two numbers that stand for the rest, each with its interval."""
     told = {
         "accuracy": (result.accuracy, result.interval, "Share of images named rightly; 95 % interval (Wilson)."),
@@ -77,8 +78,11 @@ def headline(result: ClassificationResult) -> None:
         for label, (value, interval, help) in told.items():
             st.metric(label, share(value), delta=bounds(interval), delta_color="off", delta_arrow="off", help=help)
         st.metric("images", f"{result.n:,}", help=f"Answered by the weights {plain(result.checkpoint)}.")
+    told = "In brackets: the 95 % interval, where the true value plausibly lies."
     if result.split == "validation":
-        st.caption("These images also chose the best epoch, which flatters a little. The sealed test images did not.")
+        told += " These images also chose the best epoch, which flatters a little; the test images did not."
+        told += f" The test split was opened {count(len(openings(run.paths)), 'time')}."
+    st.caption(told)
 
 
 def per_class(result: ClassificationResult) -> None:
@@ -87,6 +91,7 @@ def per_class(result: ClassificationResult) -> None:
         name: st.column_config.ProgressColumn(name, format="%.3f", min_value=0, max_value=1, width="small")
         for name in ("precision", "recall", "F1")
     }
+    columns = bar | {"class": st.column_config.TextColumn("class", width="medium")}
     rows = [
         {
             "class": row.label,
@@ -100,7 +105,7 @@ def per_class(result: ClassificationResult) -> None:
         }
         for row in result.per_class
     ]
-    st.dataframe(rows, hide_index=True, column_config=bar, key="per_class", alt="Scores of every class")
+    st.dataframe(rows, hide_index=True, column_config=columns, key="per_class", alt="Scores of every class")
     st.caption(
         "Recall: share of a class's images that were found. Precision: share of its answers that are right. "
         "An empty cell is undefined."
@@ -194,10 +199,11 @@ try:
 except FoveaError:
     dataset = None
 
-headline(result)
+headline(run, result)
 left, right = st.columns([4, 5], gap="medium")
 with left:
     st.subheader("What is taken for what")
+    st.caption("The confusion matrix: how many images of each class got which name. Click a cell to see its images.")
     cell = matrix(run, result)
     choose_pair(confused_pairs(table), run, result)
 with right:
@@ -206,7 +212,7 @@ st.subheader("Every class")
 per_class(result)
 st.download_button(
     "Prediction table (CSV)",
-    run.paths.predictions(result.split).read_bytes(),
+    run.paths.predictions(result.split).read_bytes,  # read only when somebody asks for it
     f"{run.id} {result.split}.csv",
     "text/csv",
     key="predictions_csv",

@@ -81,12 +81,17 @@ st.title("Train")
 watched, held = state.watched(), state.run_id()
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     if watched:
-        st.caption("Watch it learn. It goes on when you close this page.", width="content")
+        at_work = is_active(state.run_state())
+        told = "Watch it learn. It goes on when you close this page." if at_work else "This is how it learned."
+        st.caption(told, width="content")
         if st.button("New run", key="new_run", icon=":material/add:"):
             state.choose_new_run()
             st.rerun()
     else:
-        st.caption("Everything is chosen already: press Train, or change what you like first.", width="content")
+        told = "Train a model on your images, and watch it learn."
+        if state.dataset_id():
+            told = "Everything is chosen already: press Train, or change what you like first."
+        st.caption(told, width="content")
         if held and st.button("Back to the run in hand", key="show_run", icon=":material/monitoring:"):
             state.watch_run(held)
             st.rerun()

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from core.evaluate.mistakes import confused_pairs
 from core.evaluate.predictions import PredictionTable
-from core.runs.seal import openings
+from core.runs.run import RunState, write_status
+from core.runs.seal import open_seal, openings
+from core.workspace import read_json, write_json
 from tests.pages.conftest import well, words
 
 
@@ -35,6 +39,28 @@ def test_a_mixed_up_pair_shows_its_pictures(visit, finished_run):
     assert f"{pair.truth} taken for {pair.predicted}" in [heading.value for heading in app.subheader]
     app.button(key="clear_cell").click().run()
     assert "Most confident mistakes" in [heading.value for heading in app.subheader]
+
+
+def test_the_report_says_what_the_brackets_are_that_cells_can_be_clicked_and_how_often_the_test_was_opened(
+    visit, finished_run
+):
+    open_seal(finished_run.paths, "a test")
+    told = words(visit("evaluate"))
+
+    assert "95 % interval" in told
+    assert "confusion matrix" in told
+    assert "Click a cell" in told
+    assert "The test split was opened 1 time." in told
+
+
+def test_while_a_run_trains_its_report_follows_its_weights(visit, finished_run):
+    report = read_json(finished_run.paths.results("validation"))
+    write_json(finished_run.paths.results("validation"), report | {"accuracy": 0.123, "checkpoint": "epoch 0, old"})
+    write_status(finished_run.paths, replace(finished_run.status, state=RunState.QUEUED))
+    app = visit("evaluate")
+
+    [accuracy] = [metric.value for metric in app.metric if metric.label == "accuracy"]
+    assert accuracy == f"{finished_run.status.best['accuracy']:.3f}"
 
 
 @pytest.mark.slow

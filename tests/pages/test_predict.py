@@ -24,7 +24,7 @@ def test_several_pictures_are_answered_and_a_bad_one_gets_its_sentence(visit, fi
     row = table.ids.index(sample.id)
     named = table.classes[table.predicted[row]]
     assert f"#### {named}" in words(app)
-    assert f"[{table.probabilities[row].max():.0%}]" in words(app)
+    assert f"[{table.probabilities[row].max():.1%}]" in words(app)
     assert len(app.get("plotly_chart")) == 1
     assert len(app.error) == 1
     assert "cannot be read as a picture" in app.error[0].value

@@ -7,11 +7,15 @@ from core.data.incoming import inspect, keep
 from core.presets import PRESETS
 from core.runs.run import RunState, write_status
 from core.runs.store import RunStore
+from pages.shared.state import WATCHED
 from tests.pages.conftest import well, words
 
 
 def test_without_images_the_page_shows_the_way_to_them(visit):
-    assert "no images yet" in words(visit("train"))
+    app = visit("train")
+
+    assert "no images yet" in words(app)
+    assert "press Train" not in words(app)
 
 
 def test_everything_is_chosen_already(visit, tiny_dataset):
@@ -53,6 +57,17 @@ def test_data_that_cannot_train_is_said_before_the_start(visit, workspace, tmp_p
 
     assert "have no training image: found 'ferret'" in app.error[0].value
     assert "train" not in [button.key for button in app.button]
+
+
+def test_a_run_that_is_over_is_not_said_to_go_on(app, finished_run):
+    app.query_params["run"] = finished_run.id
+    app.session_state[WATCHED] = finished_run.id
+    app.run()
+    app.switch_page("pages/train.py").run()
+    well(app)
+
+    assert "finished" in words(app)
+    assert "goes on" not in words(app)
 
 
 @pytest.mark.slow
