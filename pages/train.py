@@ -1,9 +1,8 @@
 """Train: one button, and curves that move."""
 
-import os
-
 import streamlit as st
 
+from core.machine import cores, gpu_here
 from core.recipe import Recipe
 from core.runs.run import RunState
 from core.train.check import check
@@ -44,7 +43,7 @@ def facts(recipe: Recipe, classes: int, splits: dict[str, int]) -> str:
         for run in cache.runs()
         if run.images_per_second
     ]
-    cost = estimate(recipe, classes, splits, os.cpu_count() or 1, rates)
+    cost = estimate(recipe, classes, splits, cores(), rates, gpu=gpu_here())
     ahead = len(cache.store().unfinished())
     parts = []
     if cost.parameters:
@@ -53,6 +52,8 @@ def facts(recipe: Recipe, classes: int, splits: dict[str, int]) -> str:
         parts.append(f"{cost.trainable:,} trainable")
     if cost.seconds:
         parts.append(f"about {duration(cost.seconds)} on this machine")
+    elif cost.parameters:
+        parts.append("how long is not known ahead on a GPU")
     parts.append(f"{count(ahead, 'run')} ahead of you" if ahead else "starts at once")
     return " · ".join(parts)
 

@@ -24,7 +24,7 @@ LINES = (
     ("core.train", "core.runs", "core.presets", "core.augment.preview"),  # a preview shows images of a dataset
     ("core.data", "core.augment", "core.models", "core.metrics"),
     ("core.recipe", "core.workspace"),
-    ("core.knobs", "core.seeding"),
+    ("core.knobs", "core.machine", "core.seeding"),
     ("core.errors",),
 )
 DEPTH = {name: depth for depth, line in enumerate(LINES) for name in line}

@@ -38,3 +38,25 @@ def test_a_backbone_outside_the_catalog_is_not_guessed():
     found = estimate(Recipe().set({"model.backbone": "test_resnet"}), 6, SPLITS, 2)
     assert found.seconds is None
     assert found.parameters is None
+
+
+def test_the_pace_of_a_frozen_backbone_seen_here_is_believed_as_well():
+    rates = [Rate("tf_efficientnet_lite0", 224, "head", 50.0)]
+    found = estimate(Recipe(), 6, SPLITS, 2, rates)
+    assert found.measured
+    assert found.seconds == START_SECONDS + (2 * 100 + 20) / 50
+
+
+def test_the_pace_of_stored_features_says_nothing_about_looking_at_pictures():
+    rates = [Rate("tf_efficientnet_lite0", 224, "head", rate) for rate in (20_000.0, 50.0)]
+    assert estimate(Recipe(), 6, SPLITS, 2, rates) == estimate(Recipe(), 6, SPLITS, 2, rates[1:])
+    assert estimate(Recipe(), 6, SPLITS, 2, rates[:1]) == estimate(Recipe(), 6, SPLITS, 2)
+
+
+def test_where_there_is_a_gpu_only_the_time_of_its_cpu_is_guessed():
+    rates = [Rate("tf_efficientnet_lite0", 224, "head", 50.0)]
+    unknown = estimate(Recipe(), 6, SPLITS, 2, rates, gpu=True)
+    assert unknown.seconds is None
+    assert unknown.parameters == estimate(Recipe(), 6, SPLITS, 2).parameters
+    on_cpu = Recipe().set({"device": "cpu"})
+    assert estimate(on_cpu, 6, SPLITS, 2, rates, gpu=True) == estimate(on_cpu, 6, SPLITS, 2)
