@@ -16,7 +16,7 @@ import sys
 import time
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,9 @@ from core.errors import InputError, storage_errors
 
 ENVIRONMENT = "FOVEA_WORKSPACE"
 ROOTS_ENVIRONMENT = "FOVEA_ROOTS"
-_WINDOWS_TRIES = 50  # a second in all; a reader is done within milliseconds
+# On Windows a file cannot be replaced in the very moment somebody reads it, nor read while it is replaced. Either is
+# over within milliseconds; it is tried again for a second in all.
+_TRIES = 50 if sys.platform == "win32" else 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class Workspace:
     def default(cls) -> "Workspace":
         """The folder named by FOVEA_WORKSPACE, or ./workspace."""
         return cls(Path(os.environ.get(ENVIRONMENT) or "workspace").absolute())
+
+
+def insist_on_folder(path: Path) -> None:
+    """Raise InputError when `path` neither is nor can become a folder, because a file stands there or on the way."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise InputError(f"{path} cannot be a folder", found=f"a file at {there}", do="Choose another place")
 
 
 def configured_roots() -> tuple[Path, ...]:
@@ -108,19 +117,24 @@ def replacing(path: Path) -> Iterator[Path]:
         with storage_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            _put_in_place(temporary, path)
+            _patiently(lambda: os.replace(temporary, path))
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _put_in_place(temporary: Path, path: Path) -> None:
-    for _ in range(_WINDOWS_TRIES if sys.platform == "win32" else 0):
+def writer_of(path: Path) -> int | None:
+    """The process that made this temporary path, if `replacing` gave it; one that is killed leaves it behind."""
+    found = re.fullmatch(r"\..+\.(\d+)\.[0-9a-f]{6}\.tmp", path.name)
+    return int(found[1]) if found else None
+
+
+def _patiently(act: Callable[[], Any]) -> Any:
+    for _ in range(_TRIES):
         try:
-            os.replace(temporary, path)
-            return
-        except PermissionError:  # on Windows a file cannot be replaced in the very moment somebody reads it
+            return act()
+        except PermissionError:
             time.sleep(0.02)
-    os.replace(temporary, path)
+    return act()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -137,6 +151,6 @@ def write_json(path: Path, data: Any) -> None:
 def read_json(path: Path) -> Any | None:
     """The data of a JSON file, or None when there is no such file or it is not readable as JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(_patiently(lambda: path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
         return None

@@ -68,6 +68,11 @@ class Library:
         if card and all(other.fingerprint != card.fingerprint for other in self.cards()):
             forget(self._workspace.cache, card.fingerprint)
 
+    def sweep(self) -> None:
+        """Delete what is left of datasets whose deletion was cut off."""
+        for folder in self._workspace.datasets.glob(".*.deleted"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _folder(self, id: str) -> Path:
         folder = self._workspace.datasets / id
         if safe_id(id) and (folder / DESCRIPTION).is_file():

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from core.data.library import Library
 from core.errors import StorageError
 from core.executors.base import Executor
 from core.executors.launch import start_detached
 from core.executors.spares import Spare, announce, new_spare_folder, spare_log, waiting_spares
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, read_status, write_status
-from core.runs.store import drop_ballast
+from core.runs.store import drop_ballast, drop_last
 from core.workspace import Workspace, write_json
 
 WORKER = "core.executors.worker"
@@ -34,6 +35,7 @@ class LocalExecutor(Executor):
         self._slots = slots
         self._server = server or ProcessMark.here()
         self._children: list[subprocess.Popen] = []
+        self._swept = False
 
     def _take(self, run_id: str) -> None:
         self.store.enqueue(run_id)
@@ -42,10 +44,15 @@ class LocalExecutor(Executor):
     def advance(self) -> None:
         """Settle runs whose worker is gone, start waiting runs while slots are free, and keep one spare.
 
-        Costs a look at the runs that wait or are at work, not at all runs. Raises StorageError when the disk is full;
-        what could not be started then still waits.
+        Costs a look at the runs that wait or are at work, not at all runs; the first time, half runs and half datasets
+        that were left behind are swept as well. Raises StorageError when the disk is full; what could not be started
+        then still waits.
         """
         self._children = [child for child in self._children if child.poll() is None]  # poll buries the ended ones
+        if not self._swept:
+            self._swept = True
+            self.store.sweep()
+            Library(self.store.workspace).sweep()
         with self.store.lock():
             busy = self._settle()
             spares = waiting_spares(self.store.workspace)
@@ -71,6 +78,8 @@ class LocalExecutor(Executor):
             elif status.state.is_finished:
                 paths = self.store.paths(run_id)
                 drop_ballast(paths)
+                if status.state is RunState.FINISHED:
+                    drop_last(paths)
                 if status != read_status(paths):  # its worker ended without a word
                     with suppress(StorageError):  # then it is looked up anew each time, with the same answer
                         write_status(paths, status)

@@ -35,7 +35,7 @@ from core.executors.local import LocalExecutor
 from core.executors.spares import leave, wait
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
-from core.runs.store import Run, RunStore, drop_ballast
+from core.runs.store import Run, RunStore, drop_ballast, drop_last, sweep_temporaries
 from core.workspace import Workspace, write_json
 
 HEAVY = ("core.train.loop", "core.evaluate.evaluation", "sklearn.metrics", "timm.optim")  # what takes seconds to import
@@ -75,6 +75,8 @@ def work(
             chronicle.log(traceback.format_exc())
             state, sentence = RunState.FAILED, explain(error, folder)
         chronicle.end(state, sentence, **facts)
+        if state is RunState.FINISHED:  # only now: killed before the end, it would still be resumed from there
+            drop_last(RunPaths(folder))
         return state
 
 
@@ -170,6 +172,7 @@ def _taken(store: RunStore, run_id: str) -> Iterator[RunStatus]:
                 raise RunError(
                     f"The run {run_id} does not wait to be worked on", found=status.state.value, do="Resume it first"
                 )
+            sweep_temporaries(paths.folder)
             status = replace(status, state=RunState.RUNNING, since=time.time(), sentence=RunState.RUNNING.sentence)
             try:
                 write_json(paths.worker, ProcessMark.here().to_json())

@@ -102,7 +102,7 @@ class RunPaths:
 
     @property
     def last(self) -> Path:
-        """Everything needed to resume after the last finished epoch."""
+        """Everything needed to resume after the last finished epoch; gone once the run has finished."""
         return self.folder / "last.pt"
 
     @property

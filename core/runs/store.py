@@ -5,6 +5,7 @@ run that waits or is at work; it only says where to look, so that asking for the
 Whatever changes a run from outside its worker happens under the workspace's lock.
 """
 
+import math
 import os
 import shutil
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -23,10 +25,11 @@ from core.runs.index import RunSummary, read_facts, run_index, run_name
 from core.runs.journal import Journal
 from core.runs.liveness import ProcessMark, heard_of, worker_alive
 from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status, write_status
-from core.workspace import Workspace, new_id, read_json, safe_id, write_json, write_text
+from core.workspace import Workspace, new_id, read_json, safe_id, write_json, write_text, writer_of
 
 BALLAST_BYTES = 64 * 1024  # enough for the last state and a line in the log
 _LOCK_SECONDS = 30.0  # the lock is held for milliseconds; waiting longer means that something is stuck
+_MAKING_SECONDS = 3600.0  # making a run takes a moment; a half one as old as this was left behind
 _LOG_BYTES = 64 * 1024  # how much of the end of a log is looked at
 
 
@@ -149,6 +152,14 @@ class RunStore:
                 os.replace(paths.folder, grave)
         shutil.rmtree(grave, ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Delete what processes that were killed while they made or deleted a run left behind."""
+        runs = self.workspace.runs
+        made_before = time.time() - _MAKING_SECONDS
+        for folder in [*runs.glob(".deleted-*"), *(new for new in runs.glob(".new-*") if _changed(new) < made_before)]:
+            shutil.rmtree(folder, ignore_errors=True)
+        sweep_temporaries(self.workspace.cache)
+
     def log_tail(self, run_id: str, lines: int = 20) -> str:
         """The last lines of what the worker printed; empty when it printed nothing."""
         try:
@@ -249,3 +260,25 @@ def drop_ballast(paths: RunPaths) -> None:
     """Give the space that was set aside back."""
     with suppress(OSError):
         paths.ballast.unlink(missing_ok=True)
+
+
+def drop_last(paths: RunPaths) -> None:
+    """Delete the state to resume from, of a run that has finished: it is up to three times as large as the weights."""
+    with suppress(OSError):
+        paths.last.unlink(missing_ok=True)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Delete the temporary files in `folder` whose writers were killed before they could put them in place."""
+    for path in folder.glob(".*.tmp"):
+        writer = writer_of(path)
+        if writer is not None and not ProcessMark.of(writer).alive:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf

@@ -20,6 +20,7 @@ from core.workspace import (
     safe_id,
     write_json,
     write_text,
+    writer_of,
 )
 
 
@@ -121,6 +122,34 @@ def test_a_file_is_seen_whole_at_every_moment(tmp_path):
     with replacing(path) as temporary:
         temporary.write_text("{")
         assert read_json(path) == {"text": "é🐈<script>"}
+
+
+def test_a_temporary_path_names_its_writer_and_nothing_else_does(tmp_path):
+    with replacing(tmp_path / "last.pt") as temporary:
+        assert writer_of(temporary) == os.getpid()
+        temporary.write_text("")
+    for other in ("last.pt", ".hidden", ".a.tmp", ".a.b.c0ffee.tmp", "a.12.c0ffee.tmp"):
+        assert writer_of(tmp_path / other) is None
+
+
+def test_a_file_that_is_being_replaced_on_windows_is_read_a_moment_later(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    write_json(path, {"a": 1})
+    refusals, read = [PermissionError(13, "in use")] * 3, Path.read_text
+
+    def refuse_first(path, *arguments, **named):
+        if refusals:
+            raise refusals.pop()
+        return read(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "read_text", refuse_first)
+    monkeypatch.setattr("core.workspace._TRIES", 50)
+    assert read_json(path) == {"a": 1}
+
+    refusals[:] = [PermissionError(13, "not yours")] * 100  # for good
+    monkeypatch.setattr("core.workspace._TRIES", 2)
+    with pytest.raises(PermissionError):
+        read_json(path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe", b"[1,"])

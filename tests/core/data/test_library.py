@@ -85,3 +85,9 @@ def test_folders_that_hold_no_dataset_are_left_out(workspace, tiny_dataset):
     (workspace.datasets / "strange-000000" / "dataset.json").write_text("[1]")
     (workspace.datasets / "a file").write_text("")
     assert [card.id for card in Library(workspace).cards()] == [tiny_dataset.id]
+
+
+def test_a_deletion_that_was_cut_off_is_completed(workspace, tiny_dataset):
+    shutil.copytree(tiny_dataset.folder, workspace.datasets / ".cats-000000.deleted")
+    Library(workspace).sweep()
+    assert [path.name for path in workspace.datasets.iterdir()] == [tiny_dataset.id]

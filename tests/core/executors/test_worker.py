@@ -124,6 +124,23 @@ def test_a_resumed_run_does_not_keep_reports_of_other_weights(store, tiny_datase
 
 
 @pytest.mark.slow
+def test_a_finished_run_keeps_nothing_to_resume_from_and_says_that_it_is_finished(store, tiny_dataset, monkeypatch):
+    monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
+    paths = store.paths(store.create(small(tiny_dataset), tiny_dataset))
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    (paths.folder / f".last.pt.{killed.pid}.c0ffee.tmp").write_bytes(b"half")
+    saved = []
+    InlineExecutor(store.workspace, lambda entry: saved.append(paths.last.exists())).submit(paths.folder.name)
+    assert any(saved)
+    assert not paths.last.exists()
+    assert paths.best.exists()
+    assert not list(paths.folder.glob("*.tmp"))
+    with pytest.raises(RunError, match="has finished all its epochs"):
+        InlineExecutor(store.workspace).resume(paths.folder.name)
+
+
+@pytest.mark.slow
 def test_a_start_makes_room_in_the_cache_but_not_at_the_cost_of_a_run_that_waits(store, tiny_dataset, monkeypatch):
     monkeypatch.setattr("core.data.cache.MOST_BYTES", 0)
     cache, stranger, waiting = store.workspace.cache, "a" * 16, "b" * 16

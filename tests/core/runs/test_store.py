@@ -9,7 +9,7 @@ import pytest
 from core.errors import RunError, StorageError
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, read_status, write_status
-from core.runs.store import BALLAST_BYTES, RunStore
+from core.runs.store import BALLAST_BYTES, RunStore, sweep_temporaries
 from core.workspace import write_json
 from tests.running import small
 
@@ -244,3 +244,21 @@ class file_size_limit:
 
     def __exit__(self, *_):
         self.resource.setrlimit(self.resource.RLIMIT_FSIZE, self.before)
+
+
+def test_runs_half_made_or_half_deleted_are_swept_and_those_being_made_are_not(store, run_id):
+    runs = store.workspace.runs
+    for name in (".deleted-a-1", ".new-left-behind", ".new-being-made"):
+        (runs / name).mkdir()
+        (runs / name / "recipe.json").write_text("{}")
+    os.utime(runs / ".new-left-behind", (0, 0))
+    store.sweep()
+    assert {path.name for path in runs.iterdir()} == {run_id, ".new-being-made"}
+
+
+def test_temporaries_of_dead_processes_are_swept_and_those_of_the_living_are_not(tmp_path, ended):
+    dead, living = f".last.pt.{ended.pid}.c0ffee.tmp", f".last.pt.{os.getpid()}.c0ffee.tmp"
+    for name in (dead, living, "best.safetensors", ".notes.tmp"):
+        (tmp_path / name).write_text("")
+    sweep_temporaries(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {living, "best.safetensors", ".notes.tmp"}
