@@ -26,9 +26,10 @@ from core.data.library import Library
 from core.data.readers.catalog import READERS
 from core.errors import FoveaError, ImageError, InputError, RecipeError, TrainingError
 from core.presets import DEFAULT, PRESETS, preset
+from core.recipe import from_text
 from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
-from core.workspace import Workspace, replacing
+from core.workspace import Workspace, insist_on_folder, replacing
 
 STOP_PATIENCE = 60  # seconds that `stop` waits for the worker to finish its step and keep its best weights
 
@@ -50,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         workspace = Workspace(Path(arguments.workspace).absolute()) if arguments.workspace else Workspace.default()
+        insist_on_folder(workspace.root)
         with contextlib.redirect_stdout(sys.stderr):  # a library that greets on standard output must not spoil the JSON
             answer = arguments.command.run(arguments, workspace)
     except FoveaError as error:
@@ -90,7 +92,7 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(arguments: argparse.Namespace, workspace: Workspace) -> dict:
-    dials = {name: _value(text) for name, text in _pairs(arguments.set).items()}
+    dials = {name: from_text(text) for name, text in _pairs(arguments.set).items()}
     proposal = make_demo(workspace, arguments.name, dials, report=_Progress("images"))
     return _kept(workspace, proposal, SplitRule())
 
@@ -148,7 +150,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
-    from core.models.weights import locate
+    from core.models.weights import anchored, locate
     from core.train.check import check
 
     dataset = Library(workspace).get(arguments.dataset)
@@ -157,6 +159,11 @@ def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     recipe = preset(arguments.preset).recipe().set({**changes, "dataset": dataset.id})
     check(recipe, dataset)
     locate(recipe.model)  # fetches weights that are not here; better to fail now than in a worker
+    recipe = recipe.model_copy(update={"model": anchored(recipe.model)})
+    if not arguments.detach:  # a detached run is to answer at once; what only torch can tell is found by its worker
+        from core.train.rehearsal import rehearse
+
+        rehearse(recipe)
     run_id = RunStore(workspace).create(recipe, dataset)
     return _go(workspace, run_id, detach=arguments.detach, resume=False)
 
@@ -312,6 +319,8 @@ def _predict(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
     from core.predict.predictor import predict
 
     run = RunStore(workspace).get(arguments.id)
+    if arguments.out:
+        insist_on_folder(arguments.out)
     pictures = [(str(path), _bytes(path)) for path in arguments.images]
     answers = [
         {"image": row.name, "label": row.label, "probabilities": row.probabilities, "error": row.error}
@@ -331,7 +340,10 @@ def _bytes(path: Path) -> bytes:
 
 def _write_predictions(folder: Path, answers: list[dict]) -> None:
     classes = next((list(row["probabilities"]) for row in answers if row["probabilities"]), [])
-    with replacing(folder / "predictions.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(folder / "predictions.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         table = csv.writer(file)
         table.writerow(["image", "label", *(f"p:{name}" for name in classes), "error"])
         for row in answers:
@@ -413,13 +425,6 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
@@ -443,4 +448,5 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # not every file name is text, nor every text in a code page
     sys.exit(main())

@@ -189,11 +189,11 @@ def _place(data: Any, path: str, value: Any) -> None:
     here = data
     for step in parents:
         here = _step(here, step, path)
-    if isinstance(here, list) and last == str(len(here)) and isinstance(read(value), dict):
-        here.append(read(value))  # "phases.1" = {...} adds a phase
+    if isinstance(here, list) and last == str(len(here)) and isinstance(from_text(value), dict):
+        here.append(from_text(value))  # "phases.1" = {...} adds a phase
         return
     held = _step(here, last, path)
-    here[int(last) if isinstance(here, list) else last] = value if isinstance(held, str) else read(value)
+    here[int(last) if isinstance(here, list) else last] = value if isinstance(held, str) else from_text(value)
 
 
 def _step(here: Any, step: str, path: str) -> Any:
@@ -208,7 +208,7 @@ def _step(here: Any, step: str, path: str) -> Any:
     raise RecipeError(path, found=f"no field {shown(step)} there", expected=known)
 
 
-def read(value: Any) -> Any:
+def from_text(value: Any) -> Any:
     """What the text of a command line stands for: a number, true, a list ... where it is JSON, else the text itself."""
     if not isinstance(value, str):
         return value

@@ -29,7 +29,7 @@ from core.data.intake import Report, Taken, take_all
 from core.data.library import plain_name
 from core.data.readers.catalog import AUTO, reader, recognise
 from core.data.split import SplitRule, complete_given, stratified
-from core.data.tree import Tree, walk
+from core.data.tree import Tree, readable, walk
 from core.errors import DatasetError, storage_errors
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json
 
@@ -87,9 +87,9 @@ def inspect(
     zipped = _is_zip(source)
     with new_folder(workspace, name) as folder:
         if not zipped:
-            return propose(walk(source), folder, name=name, source=str(source), layout=layout, report=report)
+            return propose(walk(source), folder, name=name, source=readable(str(source)), layout=layout, report=report)
         tree = unpack(source, folder / "unpacked")
-        return propose(tree, folder, name=name, source=source.name, layout=layout, owned=True, report=report)
+        return propose(tree, folder, name=name, source=readable(source.name), layout=layout, owned=True, report=report)
 
 
 @contextmanager

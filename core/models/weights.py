@@ -3,7 +3,9 @@
 Importing this file imports neither torch nor timm, so a page can say what is here before anything starts.
 """
 
+import glob
 import importlib.util
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,14 +60,28 @@ def locate(choice: ModelChoice) -> Path | None:
     """
     if choice.weights == "random":
         return None
-    if choice.weights != "pretrained":
+    if is_file(choice):
         return _named_file(choice.weights)
     state = weights_state(choice.backbone)
     return state.path or _download(choice.backbone)
 
 
+def is_file(choice: ModelChoice) -> bool:
+    """Whether the model starts from a file that a person named."""
+    return choice.weights not in ("pretrained", "random")
+
+
+def anchored(choice: ModelChoice) -> ModelChoice:
+    """The choice with a named file by its whole path, since whoever trains may stand in another folder."""
+    return choice.model_copy(update={"weights": str(_path(choice.weights).absolute())}) if is_file(choice) else choice
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # unlike Path.expanduser it leaves the home of nobody as it is
+
+
 def _named_file(text: str) -> Path:
-    path = Path(text).expanduser()
+    path = _path(text)
     expected = "'pretrained', 'random', or a file ending in " + ", ".join(WEIGHT_SUFFIXES)
     if path.suffix.lower() not in WEIGHT_SUFFIXES:
         raise WeightsError("model.weights", found=repr(text), expected=expected)
@@ -91,7 +107,7 @@ def _in_hub_cache(name: str) -> Path | None:
         repositories = [row.source]
     else:
         # Outside the catalog the exact training is timm's choice, which only timm knows; any one that is here will do.
-        folders = sorted(Path(HF_HUB_CACHE).glob(f"models--timm--{name}.*"))
+        folders = sorted(Path(HF_HUB_CACHE).glob(f"models--timm--{glob.escape(name)}.*"))
         repositories = [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
     for repository in repositories:
         found = try_to_load_from_cache(repository, _HUB_FILE)

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from core.__main__ import main
+from core.executors.local import LocalExecutor
+from core.recipe import Recipe
 from core.runs.store import RunStore
 
 SETTINGS = ("image_size=32", "phases.0.epochs=2", "batch_size=8", "augment.policy=none")
@@ -215,11 +219,78 @@ def test_bad_input_is_one_line_and_exit_code_2(command, words, said):
         ("model.backbone=not_a_model", "not_a_model"),
         ("batch_size=0", "batch_size"),
         ("image_size=4", "image_size"),
+        ("model.backbone=a**", "a**"),
+        ("model.weights=~nobody-by-this-name/x.pth", "nobody-by-this-name"),
+        ("phases.0.trainable=last 5000 layers", "last 5000 layers"),
+        pytest.param(
+            "device=cuda", "device", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+        ),
     ],
 )
 def test_a_recipe_that_cannot_train_is_refused_before_a_run_is_made(command, tiny_dataset, workspace, setting, said):
     _assert_refused(command("train", tiny_dataset.id, *SMALL, "--set", setting), said)
     assert RunStore(workspace).list() == []
+
+
+def test_a_backbone_nobody_knows_is_refused_with_random_weights_too(command, tiny_dataset, workspace):
+    settings = ["--set", "model.backbone=resnet18x", "--set", "model.weights=random"]
+    _assert_refused(command("train", tiny_dataset.id, *SMALL, *settings), "resnet18x")
+    assert RunStore(workspace).list() == []
+
+
+def test_weights_of_another_backbone_are_refused_before_a_run_is_made(command, tiny_dataset, workspace, tmp_path):
+    save_file({"conv.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    _assert_refused(
+        command("train", tiny_dataset.id, *SMALL, "--set", f"model.weights={tmp_path / 'other.safetensors'}"),
+        "other.safetensors",
+    )
+    assert RunStore(workspace).list() == []
+
+
+def test_a_weight_file_is_kept_by_its_whole_path(answer, tiny_dataset, workspace, tmp_path, monkeypatch):
+    """A worker stands in another folder than whoever typed the command."""
+    monkeypatch.setattr(LocalExecutor, "submit", lambda executor, run_id: None)
+    monkeypatch.chdir(tmp_path)
+    Path("mine.pth").write_bytes(b"")
+    run = answer("train", tiny_dataset.id, *SMALL, "--detach", "--set", "model.weights=mine.pth")["run"]
+    assert RunStore(workspace).get(run).recipe.model.weights == str(tmp_path / "mine.pth")
+
+
+def test_a_name_may_be_a_number(answer, tiny_dataset, workspace, monkeypatch):
+    monkeypatch.setattr(LocalExecutor, "submit", lambda executor, run_id: None)
+    run = answer("train", tiny_dataset.id, *SMALL, "--detach", "--name", "2024")["run"]
+    assert RunStore(workspace).get(run).name == "2024"
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_of_any_length_is_refused_in_one_line(command, digits):
+    _assert_refused(command("demo", "blood-smear", "--set", f"images={'9' * digits}"), "images", "999")
+
+
+def test_a_file_where_the_workspace_should_be_is_refused(tmp_path, capsys):
+    file = tmp_path / "file"
+    file.touch()
+    for place in (file, file / "below"):
+        for words in (["runs"], ["demo", "blood-smear"]):
+            code = main(["--workspace", str(place), *words])
+            captured = capsys.readouterr()
+            _assert_refused((code, captured.out, captured.err), str(file))
+
+
+def test_a_file_where_the_answers_should_go_is_refused(command, tiny_dataset, workspace, tmp_path):
+    run = RunStore(workspace).create(Recipe(), tiny_dataset)
+    picture = str(tiny_dataset.path(tiny_dataset.of("test")[0]))
+    (tmp_path / "file").touch()
+    _assert_refused(command("predict", run, picture, "--out", str(tmp_path / "file")), str(tmp_path / "file"))
+
+
+def test_a_folder_whose_name_is_no_text_can_be_imported(answer, class_folders):
+    strange = os.fsencode(class_folders.with_name("caf")) + b"\xe9"
+    try:
+        os.rename(class_folders, strange)
+    except OSError:
+        pytest.skip("this file system takes only names in Unicode")
+    assert answer("import", os.fsdecode(strange))["name"] == "caf"
 
 
 def test_an_unknown_preset_lists_the_presets(command, tiny_dataset):
