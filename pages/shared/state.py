@@ -33,21 +33,26 @@ def settle() -> None:
     changing the page by the sidebar drops them from the address, and this puts them back.
     """
     datasets = [card.id for card in cache.library().cards()]
-    _settle(DATASET, "dataset", lambda id: id in datasets, datasets[0] if datasets else None)
     newest = next((run.id for run in cache.runs()), None)
-    _settle(RUN, "run", _is_run, newest)
-    _settle(IMPORT, "import", lambda id: id in cache.imports(), None)
-    _settle(PROPOSAL, "found", lambda id: safe_id(id) and (cache.workspace().incoming / id).is_dir(), None)
+    held = {
+        "dataset": _settle(DATASET, "dataset", lambda id: id in datasets, datasets[0] if datasets else None),
+        "run": _settle(RUN, "run", _is_run, newest),
+        "import": _settle(IMPORT, "import", lambda id: id in cache.imports(), None),
+        "found": _settle(
+            PROPOSAL, "found", lambda id: safe_id(id) and (cache.workspace().incoming / id).is_dir(), None
+        ),
+    }
+    before = st.query_params.to_dict()
+    after = {name: id for name, id in (before | held).items() if id}
+    if after != before:
+        st.query_params.from_dict(after)  # at once: each change of the address is a step of the browser's Back button
 
 
-def _settle(key: str, name: str, there: Callable[[str], bool], otherwise: str | None) -> None:
+def _settle(key: str, name: str, there: Callable[[str], bool], otherwise: str | None) -> str | None:
     chosen = (st.session_state.get(key), st.query_params.get(name))
     id = next((id for id in chosen if id and there(id)), otherwise)
     st.session_state[key] = id
-    if id and st.query_params.get(name) != id:
-        st.query_params[name] = id
-    elif not id and name in st.query_params:
-        del st.query_params[name]
+    return id
 
 
 def _is_run(run: str) -> bool:
