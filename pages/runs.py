@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from core.presets import preset
+from core.augment.catalog import POLICIES
+from core.presets import PRESETS, preset
 from core.recipe import Recipe, diff
 from core.runs.index import RunSummary
 from core.runs.store import Run
@@ -15,6 +16,8 @@ from pages.shared.words import bounds, count, plain
 
 require_app()
 SECONDS = 2  # between looks at the list while something in it is at work
+POLICY_LABELS = {row.name: row.label for row in POLICIES}
+PRESET_LABELS = {row.name: row.label for row in PRESETS}
 MOST = 1000  # newest runs in the table
 COLUMNS = {
     "validation": st.column_config.ProgressColumn("validation", format="%.3f", min_value=0, max_value=1, width="small"),
@@ -32,10 +35,10 @@ def line(run: RunSummary) -> dict[str, object]:
         "data": run.dataset_name,
         "validation": run.best.get("accuracy"),
         "95 % interval": bounds(run.interval),
-        "policy": run.policy,
+        "policy": POLICY_LABELS.get(run.policy, run.policy),
         "epochs": f"{run.epochs_done} of {run.epochs}",
         "time": run.seconds or None,
-        "preset": run.preset,
+        "preset": PRESET_LABELS.get(run.preset, run.preset),
         "made": datetime.fromtimestamp(run.created, UTC),
     }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from core.data.archive import unpack
 from core.data.dataset import (
     SKIPPED,
+    SPLITS,
     Dataset,
     Sample,
     Skipped,
@@ -142,7 +143,7 @@ def propose(
         samples=samples,
         skipped=tuple(skipped),
         bytes=sum({outcome.sample.digest: outcome.bytes for outcome in readable}.values()),
-        notes=(*_empty_notes(empty), *_untrained_notes(samples, classes)),
+        notes=(*_empty_notes(empty), *_untrained_notes(samples, classes), *_scarce_notes(samples, classes)),
     )
     _save(proposal)
     return proposal
@@ -293,6 +294,13 @@ def _untrained_notes(samples: Iterable[Sample], classes: tuple[str, ...]) -> Ite
     for label in classes:
         if not counts["train"][label]:
             yield f"The class {label} has no training picture, so a model cannot learn it."
+
+
+def _scarce_notes(samples: Iterable[Sample], classes: tuple[str, ...]) -> Iterator[str]:
+    for label, number in count_by_class(samples, classes).get("", {}).items():
+        if number < len(SPLITS):
+            pictures = "1 picture" if number == 1 else f"{number} pictures"
+            yield f"The class {label} has only {pictures}, too few to be in every split: nothing can be said about it."
 
 
 def _deal(proposal: Proposal, rule: SplitRule) -> tuple[tuple[Sample, ...], str]:

@@ -15,7 +15,7 @@ from core.data.folders import subfolders
 from core.data.incoming import Proposal, SplitRule, discard, keep
 from core.errors import FoveaError, StorageError, storage_errors
 from core.executors.progress import ProgressFile
-from core.workspace import configured_roots, inside_roots
+from core.workspace import configured_roots, inside_roots, new_id
 from pages.shared import cache, state
 from pages.shared.forms import knob_widgets
 from pages.shared.pickers import or_stop
@@ -127,7 +127,9 @@ def own_images(key: str) -> None:
 
 def _start_upload(upload: UploadedFile) -> None:
     folder = cache.workspace().cache / "uploads" / uuid.uuid4().hex[:12]
-    file = folder / "upload.zip"  # the browser's name for it is a name, never a path
+    name = Path(upload.name).stem
+    plain_letters = new_id(name).rpartition("-")[0]  # the browser's name for it is never a path; errors tell this one
+    file = folder / f"{plain_letters}.zip"
     try:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +139,6 @@ def _start_upload(upload: UploadedFile) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         st.error(sentence(error))
         return
-    name = Path(upload.name).stem
     start(name, "core.data.incoming:inspect", cache.workspace(), file, name=name, then=_propose, clear=folder)
 
 

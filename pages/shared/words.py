@@ -20,8 +20,8 @@ STATE_ICONS = {
 }
 STATE_COLOURS = {
     RunState.QUEUED: "gray",
-    RunState.STARTING: "primary",
-    RunState.RUNNING: "primary",
+    RunState.STARTING: "blue",
+    RunState.RUNNING: "blue",
     RunState.FINISHED: "green",
     RunState.STOPPED: "orange",
     RunState.FAILED: "red",
@@ -35,9 +35,14 @@ def plain(text: str, most: int = 0) -> str:
     zero-width joiner. With `most`, a longer name loses its middle.
     """
     text = " ".join(str(text).split())
-    if most and len(text) > most:
-        text = text[: most - most // 3 - 1] + "…" + text[-(most // 3) :]
+    if most:
+        text = shorten(text, most)
     return _NOT_YET_JOINED.sub("\\1\u2060", _MARKS.sub(r"\\\1", text))
+
+
+def shorten(text: str, most: int) -> str:
+    """A text of at most `most` letters: a longer one loses its middle."""
+    return text if len(text) <= most else text[: most - most // 3 - 1] + "…" + text[-(most // 3) :]
 
 
 def sentence(error: FoveaError) -> str:

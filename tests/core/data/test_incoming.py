@@ -163,7 +163,7 @@ def test_names_and_classes_of_any_writing_go_through_unchanged(workspace, plant)
 
 
 def test_a_class_without_a_readable_picture_is_no_class_and_is_said_so(workspace, plant):
-    proposal = inspect(workspace, plant("pets", {"cat": 2, "dog": 2, "emu/1.jpg": b""}))
+    proposal = inspect(workspace, plant("pets", {"cat": 3, "dog": 3, "emu/1.jpg": b""}))
     assert proposal.classes == ("cat", "dog")
     assert proposal.notes == ("The folder emu holds no readable picture, so it is no class.",)
 
@@ -254,7 +254,7 @@ def test_an_import_that_is_interrupted_leaves_nothing(workspace, plant):
 
 
 def test_a_proposal_can_be_loaded_again_as_it_was(workspace, plant):
-    proposal = inspect(workspace, plant("pets", {"cat": 2, "dog": 2, "emu/1.jpg": b""}))
+    proposal = inspect(workspace, plant("pets", {"cat": 3, "dog": 3, "emu/1.jpg": b""}))
     assert load_proposal(workspace, proposal.id) == proposal
 
 
@@ -362,3 +362,10 @@ def test_a_full_disk_while_keeping_leaves_the_import_to_be_kept_later(workspace,
     assert "Nothing more can be written under" in done.stdout
     assert snapshot(workspace.root) == before
     assert keep(workspace, proposal.id).split_counts() == {"train": 28, "validation": 6, "test": 6}
+
+
+def test_a_class_too_small_for_every_split_is_said_before_it_is_kept(workspace, plant):
+    proposal = inspect(workspace, plant("pets", {"cat": 4, "dog": 3, "emu": 1}))
+    assert proposal.notes == (
+        "The class emu has only 1 picture, too few to be in every split: nothing can be said about it.",
+    )
