@@ -6,7 +6,8 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.errors import FoveaError
-from core.evaluate.classification import ClassificationResult, read_result
+from core.evaluate.classification import ClassificationResult
+from core.evaluate.current import current_result
 from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, confused_pairs, of_cell
 from core.evaluate.predictions import PredictionTable
 from core.figures.confusion import confusion_matrix
@@ -28,15 +29,14 @@ SPLITS = {"validation": "Validation", "test": ":material/lock: Test"}
 def validation(run: Run) -> ClassificationResult:
     """The stored report on the validation split, or a new one."""
     with or_stop(), st.spinner("Evaluating", show_time=True):
-        # While a run trains, its best weights may have changed since: the lab knows, and answers from what is stored.
-        stored = read_result(run.paths.results("validation")) if run.status.state.is_finished else None
+        stored = current_result(run.paths, "validation")  # a run that trains on has other weights every now and then
         return stored or cache.lab().call(EVALUATE, str(cache.workspace().root), run.id, "validation")
 
 
 def test(run: Run) -> ClassificationResult:
     """The report on the test split, once somebody has broken the seal; every opening is counted and shown."""
     opened = openings(run.paths)
-    result = read_result(run.paths.results("test")) if opened else None
+    result = current_result(run.paths, "test") if opened else None
     with st.container(border=True, key="seal"):
         if not run.facts.samples.get("test"):
             st.markdown("This data has no test split.")

@@ -1,6 +1,5 @@
 """Let a trained model answer a whole split, and report on the answers."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,14 @@ from core.data.library import Library
 from core.data.loading import DecodedImages
 from core.errors import DatasetError, InputError, RunError
 from core.evaluate.classification import ClassificationResult, evaluate_table, read_result
+from core.evaluate.current import digest_of
 from core.evaluate.predictions import PredictionTable
 from core.models.classifiers import CHUNK, Classifier, in_chunks
 from core.recipe import Recipe
 from core.runs.run import RunPaths
 from core.runs.seal import open_seal
 from core.runs.store import Run, RunStore
-from core.train.checkpoint import load_trained, read_facts
+from core.train.checkpoint import Trained, load_trained, read_facts
 from core.workspace import Workspace, write_json
 
 _BLOCK = 8 * CHUNK  # images held in memory at a time
@@ -45,10 +45,9 @@ def evaluate_run(workspace_root: str, run_id: str, split: str, opened_by: str = 
             )
         open_seal(run.paths, opened_by)
 
-    checkpoint = checkpoint_of(run.paths.best)
-    table = _stored(run.paths, split, checkpoint)
+    table = _stored(run.paths, split, checkpoint_of(run.paths.best))
     if table is None:
-        table = _predicted(workspace, run, split, checkpoint)
+        table = _predicted(workspace, run, split)
         table.write(run.paths.predictions(split))
     result = evaluate_table(table)
     if read_result(run.paths.results(split)) != result:
@@ -91,9 +90,7 @@ def checkpoint_of(best: Path) -> str:
 
     Raises RunError when there is no such file, WeightsError when it is damaged.
     """
-    epoch = read_facts(best)["epoch"]
-    with best.open("rb") as file:
-        return f"epoch {epoch}, {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    return f"epoch {read_facts(best)['epoch']}, {digest_of(best)}"
 
 
 def _insist_on_images(run: Run, split: str) -> None:
@@ -111,7 +108,7 @@ def _stored(paths: RunPaths, split: str, checkpoint: str) -> PredictionTable | N
     return table if table.checkpoint == checkpoint else None
 
 
-def _predicted(workspace: Workspace, run: Run, split: str, checkpoint: str) -> PredictionTable:
+def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable:
     dataset = Library(workspace).get(run.recipe.dataset)
     if dataset.fingerprint != run.facts.dataset_fingerprint:
         raise DatasetError(
@@ -120,8 +117,18 @@ def _predicted(workspace: Workspace, run: Run, split: str, checkpoint: str) -> P
             expected=run.facts.dataset_fingerprint,
             do="Train a new run on it",
         )
-    trained = load_trained(run.paths.best, device=_device(run.recipe))
+    trained, checkpoint = _loaded(run.paths.best, _device(run.recipe))
     return predict_split(trained.model, dataset, split, trained.recipe, workspace.cache, checkpoint=checkpoint)
+
+
+def _loaded(best: Path, device: str) -> tuple[Trained, str]:
+    """The weights on disk, and what they are called. Both are read again when a run at work replaced them meanwhile,
+    which it does every few seconds at most."""
+    while True:
+        checkpoint = checkpoint_of(best)
+        trained = load_trained(best, device=device)
+        if checkpoint_of(best) == checkpoint:
+            return trained, checkpoint
 
 
 def _device(recipe: Recipe) -> str:

@@ -53,10 +53,11 @@ def test_the_report_says_what_the_brackets_are_that_cells_can_be_clicked_and_how
     assert "The test split was opened 1 time." in told
 
 
-def test_while_a_run_trains_its_report_follows_its_weights(visit, finished_run):
+@pytest.mark.parametrize("now", [RunState.QUEUED, RunState.FAILED])
+def test_the_report_follows_the_weights_of_a_run_that_trains_or_broke_off(visit, finished_run, now):
     report = read_json(finished_run.paths.results("validation"))
     write_json(finished_run.paths.results("validation"), report | {"accuracy": 0.123, "checkpoint": "epoch 0, old"})
-    write_status(finished_run.paths, replace(finished_run.status, state=RunState.QUEUED))
+    write_status(finished_run.paths, replace(finished_run.status, state=now))
     app = visit("evaluate")
 
     [accuracy] = [metric.value for metric in app.metric if metric.label == "accuracy"]

@@ -1,20 +1,23 @@
 import json
+import os
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from core.data.library import Library
 from core.errors import DatasetError, RunError
+from core.evaluate import evaluation
 from core.evaluate.classification import evaluate_table, read_result
 from core.evaluate.evaluation import checkpoint_of, evaluate_run, predict_split
 from core.evaluate.predictions import PredictionTable
 from core.runs.run import RunState, write_status
 from core.runs.seal import openings
 from core.runs.store import Run
-from core.train.checkpoint import load_trained
+from core.train.checkpoint import load_trained, read_facts
 
 
 @pytest.fixture
@@ -69,6 +72,29 @@ def test_a_report_that_does_not_belong_to_its_table_is_made_again(evaluate, trai
     path.write_text(json.dumps(json.loads(before) | {"accuracy": 1.5}), encoding="utf-8")
     evaluate("validation")
     assert path.read_text(encoding="utf-8") == before
+
+
+def test_weights_that_are_replaced_while_they_are_loaded_are_never_called_by_another_name(
+    evaluate, trained_run, tmp_path, monkeypatch
+):
+    best = trained_run.paths.best
+    other = tmp_path / "other.safetensors"
+    weights = {name: 2 * tensor for name, tensor in load_file(best).items()}
+    save_file(weights, other, metadata={"facts": json.dumps(read_facts(best) | {"epoch": 99})})
+    replaced_at = iter([True])
+
+    def load_while_the_run_goes_on(path, device="cpu"):
+        if next(replaced_at, False):
+            shutil.copy(other, tmp_path / "next")
+            os.replace(tmp_path / "next", path)
+        return load_trained(path, device=device)
+
+    monkeypatch.setattr(evaluation, "load_trained", load_while_the_run_goes_on)
+    trained_run.paths.predictions("validation").unlink()
+    result = evaluate("validation")
+    assert result.checkpoint == checkpoint_of(best)
+    assert result.checkpoint.startswith("epoch 99, ")
+    assert PredictionTable.read(trained_run.paths.predictions("validation")).checkpoint == result.checkpoint
 
 
 def test_opening_the_test_split_is_written_down_each_time_with_who_did_it(evaluate, trained_run, tiny_dataset):
