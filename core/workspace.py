@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import InputError, storage_errors
+from core.errors import InputError, shown, storage_errors
 
 ENVIRONMENT = "FOVEA_WORKSPACE"
 ROOTS_ENVIRONMENT = "FOVEA_ROOTS"
+_LONGEST_NAME = 255  # bytes; what the usual file systems take
 # On Windows a file cannot be replaced in the very moment somebody reads it, nor read while it is replaced. Either is
 # over within milliseconds; it is tried again for a second in all.
 _TRIES = 50 if sys.platform == "win32" else 0
@@ -68,7 +69,10 @@ class Workspace:
 
 
 def insist_on_folder(path: Path) -> None:
-    """Raise InputError when `path` neither is nor can become a folder, because a file stands there or on the way."""
+    """Raise InputError when `path` neither is nor can become a folder: a file stands there or on the way, or its name
+    is longer than the system takes."""
+    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
+        raise InputError(f"{shown(str(path))} cannot be a folder", found="too long a name", do="Choose another place")
     there = next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():
         raise InputError(f"{path} cannot be a folder", found=f"a file at {there}", do="Choose another place")

@@ -275,6 +275,8 @@ def test_a_file_where_the_workspace_should_be_is_refused(tmp_path, capsys):
             code = main(["--workspace", str(place), *words])
             captured = capsys.readouterr()
             _assert_refused((code, captured.out, captured.err), str(file))
+    assert main(["--workspace", str(tmp_path / ("w" * 300)), "runs"]) == 2
+    assert "too long a name" in capsys.readouterr().err
 
 
 def test_a_file_where_the_answers_should_go_is_refused(command, tiny_dataset, workspace, tmp_path):

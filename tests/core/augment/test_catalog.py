@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from core.augment.catalog import POLICIES, TRANSFORMS, policy, resolve, transform
+from core.augment.catalog import POLICIES, TRANSFORMS, policy, resolve, transform, views
 from core.errors import RecipeError
 from core.knobs import check_values
 from core.recipe import AugmentChoice, Recipe, TransformChoice
@@ -105,3 +105,10 @@ for policy in POLICIES:
 assert not {"torch", "torchvision"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_policy_that_can_change_nothing_has_one_view():
+    assert views(AugmentChoice(policy="light", views=3)) == 3
+    assert views(AugmentChoice(policy="none", views=3)) == 1
+    never = (TransformChoice(name="h-flip", probability=0.0),)
+    assert views(AugmentChoice(rows=never, views=3)) == 1
