@@ -9,7 +9,6 @@ images between the end of the first and of the last epoch. A spare is warm befor
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from core.data.dataset import Dataset
 from core.data.library import Library
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
+from core.machine import cores
 from core.recipe import Recipe
 from core.runs.store import RunStore
 from core.workspace import Workspace
@@ -60,7 +60,7 @@ def bare(root: Path, recipe: Recipe) -> list[float]:
     from core.train.loop import train
 
     step_back()
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    torch.set_num_threads(cores())
     workspace, ends = Workspace(root), []
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder, name) for name in ("best", "best_facts", "last")}

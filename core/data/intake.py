@@ -15,6 +15,7 @@ from core.data.dataset import THUMBNAIL_SIDE, Sample, Skipped, thumbnail_file
 from core.data.loading import read_picture
 from core.data.readers.reader import Found, FoundImage
 from core.errors import ImageError, storage_errors
+from core.machine import cores
 
 Report = Callable[[int, int], None]  # images done, images in all
 
@@ -36,7 +37,7 @@ def take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[Ta
     """Read and copy every image, a few at once, and give the outcomes in the order of the images."""
     outcomes: list[Taken | Skipped] = []
     total = len(found.images)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="import") as threads:
+    with ThreadPoolExecutor(min(4, cores()), thread_name_prefix="import") as threads:
         images = iter(found.images)
         waiting: deque[Future[Taken | Skipped]] = deque()
         try:

@@ -4,7 +4,6 @@ Every image that Fovea trains on, evaluates, predicts or shows goes through `rea
 see the same pixels.
 """
 
-import os
 import re
 import threading
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from core.data.cache import cache_folder, mark_used
 from core.data.dataset import Dataset
 from core.data.rows import RowFile
 from core.errors import ImageError
+from core.machine import cores
 from core.seeding import fingerprint
 
 MAX_PIXELS = 80_000_000  # 320 MB while decoded; below the size at which Pillow itself begins to warn
@@ -232,7 +232,7 @@ class DecodedImages:
         mark_used(cache, dataset.fingerprint)
         self._lock = threading.Lock()
         self._coming: dict[int, Future[None]] = {}
-        self._threads = ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), thread_name_prefix="decode")
+        self._threads = ThreadPoolExecutor(threads or min(4, cores()), thread_name_prefix="decode")
 
     def get(self, rows: Sequence[int]) -> np.ndarray:
         """The images of these rows, uint8 (len(rows), size, size, 3), decoding what is missing.

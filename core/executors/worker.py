@@ -33,6 +33,7 @@ from core.executors.chronicle import Chronicle, Heartbeat
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
 from core.executors.spares import leave, wait
+from core.machine import cores
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
 from core.runs.store import Run, RunStore, drop_ballast, drop_last, sweep_temporaries
@@ -150,9 +151,8 @@ def _use_all_cores() -> int:
     """Let torch use every core this process may run on, and return how many. (Its default leaves out hyper-threads.)"""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(cores)
-    return cores
+    torch.set_num_threads(cores())
+    return cores()
 
 
 @contextmanager

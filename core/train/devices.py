@@ -1,6 +1,5 @@
 """Where a run computes and how precisely, over Hugging Face Accelerate."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +8,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from core.errors import RecipeError
+from core.machine import cores
 from core.recipe import Recipe
 
 _PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}  # Accelerate's words and ours
@@ -41,7 +41,7 @@ def loader_processes(device: torch.device) -> int:
 
     A GPU would wait for one process. On a CPU, more of them would only take turns with the model for the same cores.
     """
-    return min(8, max(1, (os.cpu_count() or 2) - 1)) if device.type == "cuda" else 0
+    return min(8, max(1, cores() - 1)) if device.type == "cuda" else 0
 
 
 def _on_cpu(recipe: Recipe) -> bool:

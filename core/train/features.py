@@ -15,6 +15,7 @@ import timm
 import torch
 from accelerate import Accelerator
 
+from core.augment.catalog import views
 from core.augment.pipeline import Augmentation, sample_seed
 from core.data.cache import cache_folder
 from core.data.dataset import Dataset
@@ -70,14 +71,9 @@ class FrozenFeatures:
         self._tables: dict[int | None, RowFile] = {}
         self.extracted = 0  # images that went through the backbone so far
 
-    @property
-    def views(self) -> int:
-        """How many variants of a training image there are: one when the policy draws nothing."""
-        return self._recipe.augment.views if self._augmentation.draws else 1
-
     def training_view(self, draw: int) -> int | None:
         """The view that the epoch with this draw number (from 0) learns from; the views take turns."""
-        return draw % self.views if self._augmentation.draws else None
+        return draw % views(self._recipe.augment) if self._augmentation.draws else None
 
     def get(self, rows: Sequence[int], view: int | None) -> torch.Tensor:
         """Features (len(rows), F) float32 on the CPU; what is missing is computed and kept."""
