@@ -17,7 +17,7 @@ from pages.shared import cache, gallery, state
 from pages.shared.guard import require_app
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop, run_or_stop
-from pages.shared.words import bounds, count, moment, plain, share
+from pages.shared.words import bounds, count, moment, plain, share, shorten
 
 require_app()
 EVALUATE = "core.evaluate.evaluation:evaluate_run"
@@ -149,7 +149,11 @@ def pictures(dataset: Dataset | None, table: PredictionTable, cell: tuple[int, i
         if shown:
             st.caption("Look here first: where a model is sure and wrong, it is often the label that is wrong.")
     if not shown:
-        st.markdown("No picture: nothing here was named wrongly." if not cell else "No picture in this cell.")
+        st.markdown(
+            "Every picture was named rightly. More pictures may tell more: see how wide the intervals are."
+            if not cell
+            else "No picture in this cell."
+        )
     elif dataset is None:
         st.dataframe([vars(mistake) for mistake in shown], hide_index=True)
     else:
@@ -158,10 +162,10 @@ def pictures(dataset: Dataset | None, table: PredictionTable, cell: tuple[int, i
 
 
 def _cell(dataset: Dataset, shown: Mistake) -> tuple[Path, str, str]:
-    called = f"{shown.predicted} · {shown.confidence:.2f}"
-    if shown.truth != shown.predicted:
-        called = f"{shown.truth} → {shown.predicted} · {shown.confidence:.2f}"
-    return dataset.thumbnail(dataset.sample(shown.id)), called, f"{shown.file}: is {shown.truth}, called {called}"
+    names = [shorten(name, 14) for name in dict.fromkeys((shown.truth, shown.predicted))]
+    called = f"{' → '.join(names)} · {shown.confidence:.2f}"
+    told = f"{shown.file}: is {shown.truth}, called {shown.predicted} with {shown.confidence:.2f}"
+    return dataset.thumbnail(dataset.sample(shown.id)), called, told
 
 
 def choose_pair(pairs: list[ConfusedPair], run: Run, result: ClassificationResult) -> None:

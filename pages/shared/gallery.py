@@ -23,7 +23,7 @@ def sheet(pictures: Sequence[tuple[Path | bytes, str, str]], key: str, *, width:
     with st.container(key=f"sheet_{key}"), st.grid("auto", min_column_width=width, gap="xsmall"):
         for picture, caption, description in pictures:
             source = str(picture) if isinstance(picture, Path) else picture
-            st.image(source, caption=plain(caption, 28) or None, alt=description, width="stretch")
+            st.image(source, caption=plain(caption, 40) or None, alt=description, width="stretch")
 
 
 def paged(number: int, key: str) -> slice:
