@@ -150,8 +150,8 @@ def _backbone(base: Recipe) -> dict[str, Any]:
 
 
 def _backbone_line(row: BackboneRow) -> str:
-    here = "weights here" if cache.weights(row.name).here else f"{row.megabytes:,.0f} MB to fetch"
-    return f"{row.label} · {row.parameters / 1e6:.1f} M parameters · {here}"
+    where = "here" if cache.weights(row.name).here else "to fetch"
+    return f"{row.label} · {row.parameters / 1e6:.1f} M parameters · {row.megabytes:,.0f} MB {where}"
 
 
 def _augmentation() -> AugmentChoice:
