@@ -28,9 +28,10 @@ QUIET = [
 NOISE = re.compile(
     r"fonts\.gstatic|favicon|ResizeObserver|Infinite extent|preloaded using link preload|Unrecognized feature|"
     r"WebSocket (connection|is closed)|net::ERR_(CONNECTION_REFUSED|NAME_NOT_RESOLVED|INTERNET_DISCONNECTED)|"
-    r"GPU stall|WebGL|allow-same-origin|/\w+/_stcore/(health|host-config)",
+    r"GPU stall|WebGL|allow-same-origin|/\w+/_stcore/(health|host-config)|404 .*/media/\w+\.|Image source error",
     re.IGNORECASE,
-)  # known, harmless, and not ours; the last one is how Streamlit looks for its base path after a deep link
+)  # known, harmless, and not ours. Streamlit looks for its base path after a deep link, and forgets the pictures of a
+# page that was left while they were still loading; that no picture on show is broken is what `assert_well` sees to.
 
 expect.set_options(timeout=20_000)
 
@@ -92,8 +93,11 @@ def settle(page: Page) -> None:
 
 
 def assert_well(page: Page) -> None:
-    """No exception is shown, and nothing scrolls sideways."""
+    """No exception is shown, no picture is broken, and nothing scrolls sideways."""
     assert page.get_by_test_id("stException").all_inner_texts() == []
+    page.wait_for_function("() => [...document.images].every(image => image.complete)", timeout=60_000)
+    broken = "() => [...document.images].filter(image => !image.naturalWidth).map(image => image.src)"
+    assert page.evaluate(broken) == []
     wide = page.evaluate(
         """() => {
             const inside = document.querySelector('[data-testid=stMain]') || document.scrollingElement;

@@ -105,7 +105,9 @@ def test_no_page_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, li
             if name == "predict":
                 settle(page)
                 page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(_cells(lived_in))
-                expect(page.get_by_test_id("stMain").get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=60_000)
+                expect(page.get_by_test_id("stMain").get_by_test_id("stPlotlyChart").first).to_be_visible(
+                    timeout=60_000
+                )
             _come_to_rest(page, name)
             assert_well(page)
             file = pictures() / f"{name}-{screen}-{scheme}.png"
