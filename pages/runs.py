@@ -24,6 +24,7 @@ COLUMNS = {
     "time": st.column_config.NumberColumn("time (s)", format="%.0f", width="small"),
     "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width="small"),
     "name": st.column_config.TextColumn("name", width="medium"),
+    "preset": st.column_config.TextColumn("preset", width="small"),
 }
 
 

@@ -41,7 +41,7 @@ class EpochKind:
 def pace(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Pace:
     """The pace of a run of `recipe` whose journal holds `entries`."""
     ends = [entry for entry in entries if entry.get("kind") == "epoch"]
-    kinds = epoch_kinds(recipe, {entry["epoch"]: entry["stored"] for entry in ends})
+    kinds = epoch_kinds(recipe, {entry["epoch"]: entry.get("stored", False) for entry in ends})
     done = min(len(kinds), max((entry["epoch"] for entry in ends), default=0))
     seen: dict[EpochKind, list[float]] = {}  # seconds that epochs of a kind took
     rates: dict[bool, float] = {}  # the latest images per second, by whether they were read from the cache

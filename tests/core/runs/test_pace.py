@@ -95,3 +95,8 @@ def test_the_images_per_second_are_those_of_epochs_that_looked_at_pictures():
 
 def test_every_epoch_of_the_whole_network_costs_the_same():
     assert costs(WHOLE) == [PASSES_PER_STEP] * 4
+
+
+def test_a_journal_that_does_not_say_what_was_stored_can_still_be_read():
+    older = [{key: value for key, value in epoch(number).items() if key != "stored"} for number in (1, 2)]
+    assert pace(WHOLE, older).seconds_left == pytest.approx(20.0)
