@@ -21,7 +21,6 @@ from core.runs.store import drop_ballast, drop_last
 from core.workspace import Workspace, write_json
 
 WORKER = "core.executors.worker"
-_QUIET_SECONDS = 8.0  # a new spare waits this long with its imports when a run has just begun: its start goes first
 
 
 class LocalExecutor(Executor):
@@ -57,24 +56,23 @@ class LocalExecutor(Executor):
             busy = self._settle()
             spares = waiting_spares(self.store.workspace)
             waiting = self.store.queue()
-            free = max(0, self._slots - len(busy))
+            free = max(0, self._slots - busy)
             for run_id in waiting[:free]:
                 self._start(run_id, spares.pop(0) if spares else None)
-                busy.append(time.time())
             left = waiting[free:]
             if not spares and (left or self._server.alive):
-                self._start_spare(quiet=any(time.time() - since < _QUIET_SECONDS for since in busy))
+                self._start_spare()
 
-    def _settle(self) -> list[float]:
-        """Write down which workers are gone, tidy the queue, and say since when each of the others is at work."""
-        busy = []
+    def _settle(self) -> int:
+        """Write down which workers are gone, tidy the queue, and say how many of the others are at work."""
+        busy = 0
         for run_id in self.store.unfinished():
             if not (self.store.workspace.runs / run_id).is_dir():
                 self.store.dequeue(run_id)
                 continue
             status = self.store.status(run_id)
             if status.state.has_worker:
-                busy.append(status.since)
+                busy += 1
             elif status.state.is_finished:
                 paths = self.store.paths(run_id)
                 drop_ballast(paths)
@@ -104,14 +102,10 @@ class LocalExecutor(Executor):
         sentence = RunState.STARTING.sentence
         write_status(paths, replace(status, state=RunState.STARTING, since=time.time(), sentence=sentence))
 
-    def _start_spare(self, quiet: bool) -> None:
+    def _start_spare(self) -> None:
         folder = new_spare_folder(self.store.workspace)
-        after = _QUIET_SECONDS if quiet else 0.0
-        spare = start_detached(
-            WORKER,
-            ["--spare", str(self.store.workspace.root), str(folder), "--after", str(after), *self._terms()],
-            spare_log(folder),
-        )
+        arguments = ["--spare", str(self.store.workspace.root), str(folder), *self._terms()]
+        spare = start_detached(WORKER, arguments, spare_log(folder))
         self._children.append(spare)
         announce(folder, ProcessMark.of(spare.pid), warm=False)
 

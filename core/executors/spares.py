@@ -82,28 +82,33 @@ def claimed(folder: Path) -> str | None:
 
 
 def wait(
-    store: RunStore, folder: Path, *, warm_up: Callable[[], None], after: float, needed: Callable[[float], bool]
+    store: RunStore,
+    folder: Path,
+    *,
+    warm_up: Callable[[], None],
+    quiet: Callable[[], bool],
+    needed: Callable[[float], bool],
 ) -> str | None:
     """Wait, in the spare's own process, for a run; its id, or None when the spare may end.
 
-    `warm_up` is called once, `after` seconds from now or when a run is there. `needed` is asked every second, with the
-    seconds waited so far; a StorageError it raises only means that it is asked again.
+    Two questions are asked every second: `quiet`, whether `warm_up`, which is called once, has to wait still; and
+    `needed`, with the seconds waited so far. A StorageError they raise only means that they are asked again.
     """
-    began = rounds = time.monotonic()
-    warm = False
+    began = time.monotonic()
+    rounds, warm = began - SECONDS_BETWEEN_ROUNDS, False
     while (run_id := claimed(folder)) is None:
         now = time.monotonic()
-        if not warm and now - began >= after:
-            warm_up()
-            warm = True
-            _announce_warm(store, folder)
-        elif now - rounds >= SECONDS_BETWEEN_ROUNDS:
+        if now - rounds >= SECONDS_BETWEEN_ROUNDS:
             rounds = now
             if not folder.is_dir():  # the workspace was deleted
                 return None
             with suppress(StorageError):  # a full disk, or a lock that somebody holds: the next round may do better
                 if not needed(now - began) and _leave(store, folder):
                     return None
+                if not warm and not quiet():
+                    warm_up()
+                    warm = True
+                    _announce_warm(store, folder)
         time.sleep(SECONDS_BETWEEN_LOOKS)
     return run_id
 

@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server = ProcessMark(int(pid), float(created), host)
     executor = LocalExecutor(workspace, slots=options.slots, server=server)
 
-    run_id = _wait(executor, waiting, options.after, server) if waiting else ""
+    run_id = _wait(executor, waiting, server) if waiting else ""
     if run_id is None:
         return 0
 
@@ -237,14 +237,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _wait(executor: LocalExecutor, folder: Path, after: float, server: ProcessMark) -> str | None:
+def _wait(executor: LocalExecutor, folder: Path, server: ProcessMark) -> str | None:
+    def quiet() -> bool:
+        """Imports take a core for seconds. A run at work has both, unless another one waits for it to end."""
+        states = [executor.store.status(run_id).state for run_id in executor.store.unfinished()]
+        return RunState.QUEUED not in states and any(state.has_worker for state in states)
+
     def needed(waited: float) -> bool:
         if executor.store.queue():
             executor.advance()  # notices a worker that was killed, though nobody looks, and may claim this very spare
             return True
         return server.alive and waited < IDLE_SECONDS
 
-    return wait(executor.store, folder, warm_up=_warm_up, after=after, needed=needed)
+    return wait(executor.store, folder, warm_up=_warm_up, quiet=quiet, needed=needed)
 
 
 def _warm_up() -> None:
@@ -263,7 +268,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m core.executors.worker", description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN_FOLDER", help="the run to work on")
     parser.add_argument("--spare", nargs=2, metavar=("WORKSPACE", "DIR"), help="wait in DIR to be given a run")
-    parser.add_argument("--after", type=float, default=0.0, metavar="SECONDS", help="before a spare imports anything")
     parser.add_argument("--slots", type=int, default=1, help="runs at work at the same time on this machine")
     parser.add_argument("--server", nargs=3, metavar=("PID", "CREATED", "HOST"), help="for whom spares are kept")
     options = parser.parse_args(arguments)

@@ -38,6 +38,10 @@ def never(*_):
     raise AssertionError("not to be called")
 
 
+def still():
+    return True
+
+
 def test_warm_spares_are_chosen_first(workspace):
     cold, warm = new_spare_folder(workspace), new_spare_folder(workspace)
     announce(cold, ProcessMark.here(), warm=False)
@@ -62,27 +66,34 @@ def test_what_dead_spares_left_behind_is_cleared_away(workspace, folder, ended):
 
 def test_a_spare_that_was_claimed_goes_to_its_run(store, folder):
     waiting_spares(store.workspace)[0].claim("run-1")
-    assert wait(store, folder, warm_up=never, after=60, needed=never) == "run-1"
+    assert wait(store, folder, warm_up=never, quiet=still, needed=never) == "run-1"
 
 
-def test_a_spare_warms_up_once_and_says_so(store, folder):
-    warmed, found = [], []
+def test_a_spare_warms_up_once_when_nothing_is_at_work_any_more_and_says_so(store, folder):
+    warmed, found, at_work = [], [], [True]
 
     def stay(waited):
+        if waited > 0.5:
+            assert not warmed or not at_work
+            at_work.clear()
         return True
 
+    def warm_up():
+        warmed.append(1)
+
     thread = threading.Thread(
-        target=lambda: found.append(wait(store, folder, warm_up=lambda: warmed.append(1), after=0, needed=stay))
+        target=lambda: found.append(wait(store, folder, warm_up=warm_up, quiet=lambda: bool(at_work), needed=stay))
     )
     thread.start()
     until(lambda: waiting_spares(store.workspace)[0].warm, 10)
+    assert not at_work
     waiting_spares(store.workspace)[0].claim("run-1")
     thread.join(10)
     assert (warmed, found) == ([1], ["run-1"])
 
 
 def test_a_spare_that_nobody_needs_leaves_no_trace(store, folder):
-    assert wait(store, folder, warm_up=never, after=60, needed=lambda waited: False) is None
+    assert wait(store, folder, warm_up=never, quiet=still, needed=lambda waited: False) is None
     assert not folder.exists()
 
 
@@ -91,12 +102,12 @@ def test_a_claim_that_comes_while_a_spare_is_about_to_leave_is_not_lost(store, f
         waiting_spares(store.workspace)[0].claim("run-1")
         return False
 
-    assert wait(store, folder, warm_up=never, after=60, needed=claimed_just_now) == "run-1"
+    assert wait(store, folder, warm_up=never, quiet=still, needed=claimed_just_now) == "run-1"
 
 
 def test_a_spare_whose_workspace_was_deleted_ends_and_makes_no_new_one(store, folder, workspace):
     leave(workspace.root)
-    assert wait(store, folder, warm_up=never, after=60, needed=lambda waited: True) is None
+    assert wait(store, folder, warm_up=never, quiet=still, needed=lambda waited: True) is None
     assert not workspace.root.exists()
 
 
@@ -109,5 +120,5 @@ def test_a_spare_that_cannot_write_for_a_while_waits_on(store, folder):
             raise StorageError("Nothing more can be written")
         return False
 
-    assert wait(store, folder, warm_up=never, after=60, needed=needed) is None
+    assert wait(store, folder, warm_up=never, quiet=still, needed=needed) is None
     assert len(tries) == 2
