@@ -38,12 +38,12 @@ class Preset:
 
     @property
     def model(self) -> str:
-        """The backbone it trains."""
-        return self.recipe().model.backbone
+        """The network it trains."""
+        return self.recipe().model.network
 
     def recipe(self) -> Recipe:
         """The whole recipe; it still lacks its dataset."""
-        return Recipe(task=self.task, preset=self.name).set(self.changes)
+        return Recipe.parse({"task": self.task, "preset": self.name}).set(self.changes)
 
 
 PRESETS = (

@@ -8,13 +8,14 @@ field by field. Names that stand in a registry (backbones, policies, losses, opt
 import json
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from core.errors import RecipeError, shown
 from core.seeding import fingerprint
 
+SCORES = {"classification": "accuracy", "segmentation": "dice"}  # the metric that stands for a run of each task
 TRAINABLE = re.compile(r"head|everything|last (100|[1-9]\d?) ?%|last ([1-9]\d{0,3}) layers?")
 
 
@@ -30,11 +31,29 @@ class _Part(BaseModel):
 
 
 class ModelChoice(_Part):
-    """Which network, and what it knows at the start."""
+    """Which classifier, and what it knows at the start."""
 
     backbone: str = "tf_efficientnet_lite0"  # a timm name; lite0 has real ImageNet weights in a package, no download
     weights: str = "pretrained"  # "pretrained", "random", or the path of a weight file
     dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.0  # share of head inputs dropped at each step, in [0, 0.9]
+
+    @property
+    def network(self) -> str:
+        """The network in a few letters, as run lists name it."""
+        return self.backbone
+
+
+class SegmenterChoice(_Part):
+    """Which segmentation network, and what its encoder knows at the start. The decoder always starts at random."""
+
+    architecture: str = "unet"  # a row of core.models.architectures
+    encoder: str = "tu-tf_efficientnet_lite0"  # an encoder of SMP, or "tu-" and a timm name
+    weights: str = "pretrained"  # of the encoder: "pretrained", "random", or the path of a weight file
+
+    @property
+    def network(self) -> str:
+        """The network in a few letters, as run lists name it."""
+        return f"{self.architecture}, {self.encoder}"
 
 
 class TransformChoice(_Part):
@@ -57,7 +76,7 @@ class Phase(_Part):
     """A stretch of training with one choice of what may change."""
 
     name: str = "head"
-    trainable: str = "head"  # "head", "everything", "last 40%", "last 4 layers"
+    trainable: str = "head"  # "head", "everything", "last 40%", "last 4 layers"; of a U-Net the head is its decoder
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20  # passes over the training split
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 3e-3  # the peak of the schedule
 
@@ -90,8 +109,17 @@ class LossChoice(_Part):
     label_smoothing: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # probability mass spread over all classes
 
 
+class MaskLossChoice(_Part):
+    """What is minimised over the pixels of a mask."""
+
+    name: str = "dice+cross-entropy"  # a row of core.train.mask_losses
+    values: dict[str, float | int | bool | str] = {}  # knob values by name; a knob left out keeps its default
+    # How much each class counts: "none" equally, "balanced" the rarer the more, or one number for each class.
+    class_weights: Literal["none", "balanced"] | tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = "none"
+
+
 class Recipe(_Part):
-    """Everything a worker needs to train one model."""
+    """Everything a worker needs to train one model: a classifier, unless it is one of the kinds below."""
 
     version: Literal[1] = 1
     task: Literal["classification"] = "classification"
@@ -110,6 +138,12 @@ class Recipe(_Part):
     loss: LossChoice = LossChoice()
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU where there is one
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: float32 on a CPU, bfloat16 on a GPU
+    best_by: Literal["score", "loss"] = "score"  # which validation figure chooses the epoch whose weights are kept
+
+    @property
+    def score(self) -> str:
+        """The validation metric that stands for a run: higher is better."""
+        return SCORES[self.task]
 
     @property
     def epochs(self) -> int:
@@ -122,15 +156,21 @@ class Recipe(_Part):
         return fingerprint(json.dumps(self.model_dump(mode="json"), sort_keys=True))
 
     @classmethod
-    def parse(cls, data: dict[str, Any]) -> Self:
-        """A recipe from plain data. Raises RecipeError with the first wrong field, its value and what is allowed."""
+    def parse(cls, data: dict[str, Any]) -> "Recipe":
+        """A recipe of the kind that its task asks for, from plain data.
+
+        Raises RecipeError with the first wrong field, its value and what is allowed.
+        """
+        task = data.get("task", "classification") if isinstance(data, dict) else None
+        if isinstance(data, dict) and task not in _KINDS:
+            raise RecipeError("task", found=shown(task), expected="one of " + ", ".join(_KINDS))
         try:
-            return cls.model_validate(data)
+            return _KINDS.get(task, Recipe).model_validate(data)
         except ValidationError as error:
             raise _explain(error) from None
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "Recipe":
         """A recipe from its JSON text. Raises RecipeError when the text is no JSON or holds a bad value."""
         try:
             data = json.loads(text)
@@ -142,7 +182,7 @@ class Recipe(_Part):
         """The recipe as indented JSON text."""
         return self.model_dump_json(indent=2)
 
-    def set(self, changes: dict[str, Any]) -> Self:
+    def set(self, changes: dict[str, Any]) -> "Recipe":
         """The recipe with some fields changed, each named by its path, as in {"phases.0.epochs": 5}.
 
         Values may be text from a command line: "5", "true" and "0.1" are read as JSON where that works, except for a
@@ -152,7 +192,24 @@ class Recipe(_Part):
         data = self.model_dump(mode="json")
         for path, value in changes.items():
             _place(data, path, value)
-        return type(self).parse(data)
+        return self.parse(data)
+
+
+class SegmentationRecipe(Recipe):
+    """Everything a worker needs to train one segmentation network."""
+
+    task: Literal["segmentation"] = "segmentation"
+    image_size: Annotated[int, Field(ge=16, le=1024)] = 128  # cost grows with the area
+    fit: Literal["pad", "squash"] = "squash"  # no pixel is cut off, since each one is to get a class
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 8
+    model: SegmenterChoice = SegmenterChoice()
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=64)] = (
+        Phase(name="everything", trainable="everything", epochs=12, learning_rate=1e-3),
+    )
+    loss: MaskLossChoice = MaskLossChoice()
+
+
+_KINDS: dict[Any, type[Recipe]] = {"classification": Recipe, "segmentation": SegmentationRecipe}
 
 
 @dataclass(frozen=True)
@@ -192,6 +249,9 @@ def _place(data: Any, path: str, value: Any) -> None:
     if isinstance(here, list) and last == str(len(here)) and isinstance(from_text(value), dict):
         here.append(from_text(value))  # "phases.1" = {...} adds a phase
         return
+    if parents[-1:] == ["values"] and isinstance(here, dict):
+        here[last] = from_text(value)  # knob values by name; those at their defaults are not written down
+        return
     held = _step(here, last, path)
     here[int(last) if isinstance(here, list) else last] = value if isinstance(held, str) else from_text(value)
 
@@ -220,7 +280,9 @@ def from_text(value: Any) -> Any:
 
 def _explain(error: ValidationError) -> RecipeError:
     first = error.errors()[0]
-    field = ".".join(str(step) for step in first["loc"]) or "The recipe"
+    # A field that takes values of several types is told of once for each type, which is named as a step of its own.
+    steps = [str(step) for step in first["loc"] if isinstance(step, int) or "[" not in step]
+    field = ".".join(steps) or "The recipe"
     context = {key: value for key, value in first.get("ctx", {}).items() if key != "error"}
     if first["type"] == "extra_forbidden":
         return RecipeError(field, found="a field no recipe has", do="Check its spelling")

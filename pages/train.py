@@ -39,7 +39,7 @@ def choose() -> None:
 def facts(recipe: Recipe, classes: int, splits: dict[str, int]) -> str:
     """What the run will cost, before it starts."""
     rates = [
-        Rate(run.backbone, run.image_size, run.trainable, run.images_per_second)
+        Rate(run.network, run.image_size, run.trainable, run.images_per_second)
         for run in cache.runs()
         if run.images_per_second
     ]

@@ -5,13 +5,14 @@
     samples.csv      one line per image
     skipped.csv      one line per file that was left out, with the reason
     files/ab/ab…jpg  the images, byte for byte as they came, named by their SHA-256
+    masks/ab/ab…png  for segmentation: class indices, named by the SHA-256 of the file; 255 is ignored
     thumbs/ab/ab…jpg small JPEGs of them
 """
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, astuple, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from core.errors import DatasetError
 from core.seeding import fingerprint
 from core.workspace import read_json, replacing, write_json
 
+IGNORE = 255  # in a mask: a pixel that belongs to no class, learned from and counted nowhere
 SPLITS = ("train", "validation", "test")
 THUMBNAIL_SIDE = 160  # pixels, long side; a grid cell on a page is at most this wide
 
@@ -28,17 +30,31 @@ DESCRIPTION, SAMPLES, SKIPPED = "dataset.json", "samples.csv", "skipped.csv"
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled image."""
+    """One labelled image: its class, or for segmentation its mask."""
 
     id: str  # "000017": its place in the dataset, from 000000
     file: str  # relative to the dataset folder, with forward slashes
     name: str  # where it came from, as in "train/cat/a b.jpg"; text for people, never a path to open
-    label: int  # index into the dataset's classes
+    label: int  # index into the dataset's classes; -1 for segmentation
     split: str  # one of SPLITS; "" while an import has no split yet
     width: int  # pixels, after the turn that EXIF asks for
     height: int
     digest: str  # SHA-256 of the file, hexadecimal
     format: str  # Pillow's name of the format: "JPEG", "PNG", ...
+    mask: str = ""  # relative to the dataset folder: 8-bit grey PNG of the image's size, class indices and IGNORE
+    pixels: tuple[int, ...] = ()  # of the mask, for each class; what is missing to width x height is ignored
+
+    @property
+    def holds(self) -> tuple[int, ...]:
+        """The classes in it: its own, or those that its mask has a pixel of."""
+        if not self.mask:
+            return (self.label,)
+        return tuple(index for index, number in enumerate(self.pixels) if number)
+
+    @property
+    def thumbnail(self) -> str:
+        """Where its thumbnail is, relative to the dataset folder."""
+        return thumbnail_file(self.digest)
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ class Dataset:
     samples: tuple[Sample, ...]
     skipped: tuple[Skipped, ...]
     bytes: int  # size of the image files
+    mask_map: tuple[tuple[str, str], ...] = ()  # (value or colour in the masks as they came, class or "" for ignored)
 
     def of(self, split: str) -> tuple[Sample, ...]:
         """The samples of one split, in their order. Raises DatasetError for a name that is no split."""
@@ -79,12 +96,19 @@ class Dataset:
         return {split: counted[split] for split in SPLITS if counted[split]}
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Images per class within each split that has images; a class without one there has 0."""
+        """Images per class within each split that has images; a class without one there has 0.
+
+        An image with a mask counts for every class that the mask has a pixel of.
+        """
         return count_by_class(self.samples, self.classes)
 
     def path(self, sample: Sample) -> Path:
         """The image file of a sample."""
         return self.folder / sample.file
+
+    def mask(self, sample: Sample) -> Path:
+        """The mask file of a sample of a segmentation dataset."""
+        return self.folder / sample.mask
 
     def thumbnail(self, sample: Sample) -> Path:
         """A JPEG of the sample, upright, with a long side of at most 160 pixels."""
@@ -107,9 +131,15 @@ class Dataset:
 
 
 def count_by_class(samples: Iterable[Sample], classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """Images per class within each split that occurs, splits in their usual order ("" first)."""
-    counted = Counter((sample.split, sample.label) for sample in samples)
-    present = {split for split, _ in counted}
+    """Images per class within each split that occurs, splits in their usual order ("" first).
+
+    An image with a mask counts for every class that the mask has a pixel of.
+    """
+    counted: Counter[tuple[str, int]] = Counter()
+    present = set()
+    for sample in samples:
+        present.add(sample.split)
+        counted.update((sample.split, index) for index in sample.holds)
     return {
         split: {name: counted[split, label] for label, name in enumerate(classes)}
         for split in ("", *SPLITS)
@@ -122,10 +152,11 @@ def thumbnail_file(digest: str) -> str:
     return f"thumbs/{digest[:2]}/{digest}.jpg"
 
 
-def fingerprint_of(classes: tuple[str, ...], samples: Iterable[Sample]) -> str:
-    """16 hexadecimal digits that depend on the classes and, in order, on every image, its label and its split."""
-    rows = (f"{sample.digest} {sample.label} {sample.split}" for sample in samples)
-    return fingerprint("classification", *classes, "\n".join(rows))
+def fingerprint_of(classes: tuple[str, ...], samples: Sequence[Sample]) -> str:
+    """16 hexadecimal digits that depend on the classes and, in order, on every image, its label or mask, its split."""
+    task = "segmentation" if any(sample.mask for sample in samples) else "classification"
+    rows = (f"{sample.digest} {sample.mask or sample.label} {sample.split}" for sample in samples)
+    return fingerprint(task, *classes, "\n".join(rows))
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
@@ -145,6 +176,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "splits": dataset.split_counts(),
         "skipped": len(dataset.skipped),
         "bytes": dataset.bytes,
+        "mask_map": [list(pair) for pair in dataset.mask_map],
     }
 
 
@@ -178,6 +210,7 @@ def load_dataset(folder: Path) -> Dataset:
             samples=read_table(folder / SAMPLES, Sample),
             skipped=read_table(folder / SKIPPED, Skipped),
             bytes=about["bytes"],
+            mask_map=tuple((value, label) for value, label in about.get("mask_map", ())),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(
@@ -193,15 +226,30 @@ def write_table(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(kind)])
-        writer.writerows(astuple(row) for row in rows)
+        writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
 
 
 def read_table(path: Path, kind: type[Row]) -> tuple[Row, ...]:
-    """The rows that `write_table` wrote. Raises ValueError when the columns are not those of `kind`."""
-    read: list[Callable[[str], Any]] = [int if field.type is int else str for field in fields(kind)]
+    """The rows that `write_table` wrote, now or before the last columns of `kind`, which have defaults, were added.
+
+    Raises ValueError when the columns are not those of `kind`.
+    """
+    known = fields(kind)
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         header = next(lines, [])
-        if header != [field.name for field in fields(kind)]:
+        late = known[len(header) :]
+        if header != [field.name for field in known[: len(header)]] or any(field.default is MISSING for field in late):
             raise ValueError(f"{path.name} has the columns {', '.join(header) or 'of an empty file'}")
+        read = [_READ.get(field.type, str) for field in known[: len(header)]]
         return tuple(kind(*(of(cell) for of, cell in zip(read, line, strict=True))) for line in lines)
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+_READ: dict[Any, Callable[[str], Any]] = {
+    int: int,
+    tuple[int, ...]: lambda cell: tuple(int(number) for number in cell.split()),
+}

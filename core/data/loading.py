@@ -6,6 +6,7 @@ see the same pixels.
 
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -13,14 +14,14 @@ from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, ClassVar, Literal, Self
 
 import numpy as np
 import PIL
 from PIL import Image, UnidentifiedImageError
 
 from core.data.cache import cache_folder, mark_used
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, Sample
 from core.data.rows import RowFile
 from core.errors import ImageError
 from core.machine import cores
@@ -197,16 +198,22 @@ def fit_image(image: Image.Image, size: int, fit: Fit) -> np.ndarray:
         left, top = (width - side) / 2, (height - side) / 2
         square = image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
     elif fit == "pad":
-        scale = size / max(width, height)
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        left, top, right, bottom = inner_box(width, height, size)
         square = Image.new("RGB", (size, size), (PAD_GREY,) * 3)
-        small = image.resize(inner, Image.Resampling.BICUBIC)
-        square.paste(small, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+        square.paste(image.resize((right - left, bottom - top), Image.Resampling.BICUBIC), (left, top))
     elif fit == "squash":
         square = image.resize((size, size), Image.Resampling.BICUBIC)
     else:
         raise ValueError(f"fit is {fit!r}, not crop, pad or squash")
     return np.array(square)
+
+
+def inner_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
+    """Where "pad" puts a picture of this size in its square: left, top, right, bottom, in pixels of the square."""
+    scale = size / max(width, height)
+    wide, tall = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (size - wide) // 2, (size - tall) // 2
+    return left, top, left + wide, top + tall
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
@@ -216,28 +223,35 @@ def jpeg(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-class DecodedImages:
-    """The images of a dataset as squares, decoded once and kept in a file that any process may read and add to.
+class DecodedRows(ABC):
+    """Something of each sample of a dataset, decoded once and kept in a file that any process may read and add to.
 
     Rows follow `dataset.samples`.
     """
+
+    KIND: ClassVar[str]  # in the name of the file; changes when the decoding does
+    CHANNELS: ClassVar[tuple[int, ...]]  # of a pixel
 
     def __init__(self, dataset: Dataset, size: int, fit: Fit, cache: Path, *, threads: int = 0) -> None:
         """Open, or make, the file under `cache`. Raises StorageError when it cannot be made."""
         self._dataset, self._size, self._fit = dataset, size, fit
         self._opened_with = (dataset, size, fit, cache), {"threads": threads}
-        key = fingerprint("images 1", PIL.__version__, dataset.fingerprint, str(size), fit)
+        key = fingerprint(self.KIND, PIL.__version__, dataset.fingerprint, str(size), fit)
         path = cache_folder(cache, dataset.fingerprint) / "images" / f"{key}.rows"
-        self._rows = RowFile(path, len(dataset.samples), (size, size, 3), np.uint8)
+        self._rows = RowFile(path, len(dataset.samples), (size, size, *self.CHANNELS), np.uint8)
         mark_used(cache, dataset.fingerprint)
         self._lock = threading.Lock()
         self._coming: dict[int, Future[None]] = {}
         self._threads = ThreadPoolExecutor(threads or min(4, cores()), thread_name_prefix="decode")
 
-    def get(self, rows: Sequence[int]) -> np.ndarray:
-        """The images of these rows, uint8 (len(rows), size, size, 3), decoding what is missing.
+    @abstractmethod
+    def decode(self, sample: Sample) -> np.ndarray:
+        """The row of a sample, uint8 (size, size, *CHANNELS)."""
 
-        Raises ImageError when an image file is gone or damaged, StorageError when the disk is full.
+    def get(self, rows: Sequence[int]) -> np.ndarray:
+        """These rows, uint8 (len(rows), size, size, *CHANNELS), decoding what is missing.
+
+        Raises ImageError or DatasetError when a file is gone or damaged, StorageError when the disk is full.
         """
         for future in [self._start(row) for row in self._rows.missing(rows)]:
             future.result()
@@ -276,6 +290,15 @@ class DecodedImages:
         return future
 
     def _fill(self, row: int) -> None:
-        sample = self._dataset.samples[row]
-        image = read_image(self._dataset.path(sample), name=sample.name)
-        self._rows.write(row, fit_image(image, self._size, self._fit))
+        self._rows.write(row, self.decode(self._dataset.samples[row]))
+
+
+class DecodedImages(DecodedRows):
+    """The images of a dataset as squares, uint8 (size, size, 3)."""
+
+    KIND = "images 1"
+    CHANNELS = (3,)
+
+    def decode(self, sample: Sample) -> np.ndarray:
+        """The image of a sample."""
+        return fit_image(read_image(self._dataset.path(sample), name=sample.name), self._size, self._fit)

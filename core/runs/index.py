@@ -13,11 +13,11 @@ from threading import Lock
 from typing import Any, Self
 
 from core.errors import FoveaError, StorageError
-from core.recipe import Recipe
+from core.recipe import SCORES, Recipe
 from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status
 from core.workspace import Workspace, read_json, safe_id, write_json
 
-_VERSION = 1  # raised when RunSummary changes; an older index is then built anew
+_VERSION = 2  # raised when RunSummary changes; an older index is then built anew
 
 Stamp = tuple[int, int, int]  # modification time, size and inode of state.json: a replaced file differs in one of them
 
@@ -33,7 +33,7 @@ class RunSummary:
     dataset: str  # id
     dataset_name: str
     created: float  # seconds since 1970
-    backbone: str
+    network: str  # the backbone of a classifier; architecture and encoder of a segmentation model
     trainable: str  # of each phase in turn: "head → everything"
     policy: str  # augmentation
     image_size: int  # pixels
@@ -45,6 +45,12 @@ class RunSummary:
     images_per_second: float | None = None
     preset: str = ""
     tags: tuple[str, ...] = ()
+    task: str = "classification"
+
+    @property
+    def score(self) -> float | None:
+        """The best validation score: accuracy of a classifier, mean Dice of a segmentation model. None before it."""
+        return self.best.get(SCORES[self.task])
 
     @classmethod
     def of(cls, run_id: str, recipe: Recipe, facts: RunFacts, status: RunStatus) -> Self:
@@ -57,7 +63,8 @@ class RunSummary:
             dataset=facts.dataset,
             dataset_name=facts.dataset_name,
             created=facts.created,
-            backbone=recipe.model.backbone,
+            network=recipe.model.network,
+            task=recipe.task,
             trainable=trainable(recipe),
             policy=recipe.augment.policy,
             image_size=recipe.image_size,
@@ -82,7 +89,7 @@ class RunSummary:
             dataset="",
             dataset_name="",
             created=status.since,
-            backbone="",
+            network="",
             trainable="",
             policy="",
             image_size=0,
@@ -98,7 +105,7 @@ def trainable(recipe: Recipe) -> str:
 
 def run_name(recipe: Recipe) -> str:
     """What a person calls the run, or a name made from its main choices."""
-    return recipe.name or f"{recipe.model.backbone}, {trainable(recipe)}"
+    return recipe.name or f"{recipe.model.network}, {trainable(recipe)}"
 
 
 def read_facts(paths: RunPaths) -> RunFacts:

@@ -125,13 +125,31 @@ class RunPaths:
         """Disk space set aside, given up when the disk is full so that the last sentence can still be written."""
         return self.folder / "ballast"
 
+    def look(self, sample_id: str, name: str) -> Path:
+        """A file about one of the few validation images that a segmentation run shows as it learns: "image.jpg",
+        "truth.png", or `look_name(epoch)` for the mask that it predicted after that epoch."""
+        return self.folder / "looks" / sample_id / name
+
     def predictions(self, split: str) -> Path:
         """The prediction table of a split."""
         return self.folder / f"predictions_{split}.csv"
 
+    def masks(self, split: str) -> Path:
+        """The predicted masks of a split, one index PNG in the size of its image for each sample id."""
+        return self.folder / f"masks_{split}"
+
+    def levels(self, split: str) -> Path:
+        """Pixels of a split by their probability of being foreground, for two classes: what a threshold would do."""
+        return self.folder / f"levels_{split}.npz"
+
     def results(self, split: str) -> Path:
         """The metrics of a split, computed from its prediction table."""
         return self.folder / f"results_{split}.json"
+
+
+def look_name(epoch: int) -> str:
+    """The file, beside `image.jpg` and `truth.png`, of the mask that was predicted after an epoch (from 1)."""
+    return f"epoch-{epoch:04d}.png"
 
 
 @dataclass(frozen=True)
@@ -144,7 +162,7 @@ class RunStatus:
     attempt: int = 1  # 1 for the first start; each resume adds one
     queued_at: float = 0.0  # seconds since 1970; the queue is served in this order
     best: dict[str, float] = field(default_factory=dict)  # metric name -> value at the best epoch
-    interval: tuple[float, float] | None = None  # 95 % interval of the best validation accuracy
+    interval: tuple[float, float] | None = None  # 95 % interval of the best validation score
     epochs_done: int = 0
     epochs: int = 0  # epochs of all phases together
     seconds: float = 0.0  # working time of all attempts

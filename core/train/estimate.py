@@ -20,7 +20,7 @@ START_SECONDS = 3.0  # loading the model and writing the report
 class Rate:
     """Training images per second that an earlier run reached, and under which choices."""
 
-    backbone: str
+    network: str
     image_size: int
     trainable: str
     images_per_second: float
@@ -71,12 +71,12 @@ def estimate(
 
 
 def _rate(recipe: Recipe, phase: Phase, rates: Sequence[Rate], most: float) -> float | None:
-    same = (recipe.model.backbone, recipe.image_size, phase.trainable)
+    same = (recipe.model.network, recipe.image_size, phase.trainable)
     return next(
         (
             rate.images_per_second
             for rate in rates
-            if (rate.backbone, rate.image_size, rate.trainable) == same and rate.images_per_second < most
+            if (rate.network, rate.image_size, rate.trainable) == same and rate.images_per_second < most
         ),
         None,
     )

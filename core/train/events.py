@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Started:
@@ -53,16 +55,40 @@ class EpochEnd:
     phase: int
     epoch: int
     train: dict[str, float]  # loss, accuracy: while learning, on augmented images
-    validation: dict[str, float]  # loss, accuracy
-    interval: tuple[float, float]  # 95 % Wilson interval of the validation accuracy
+    validation: dict[str, float]  # loss, accuracy; of masks loss, dice, iou
+    interval: tuple[float, float] | None  # 95 % interval of the validation score; None where it is too few images
     images_per_second: float  # training only
     seconds: float  # training and validation
     learning_rate: float  # at the end of the epoch
     stored: bool  # every feature was read from the cache: no picture went through the backbone
     best: bool  # the best validation so far
+    per_class: tuple[float | None, ...] = ()  # Dice of each class on validation, for masks; None where undefined
 
     def entry(self) -> dict[str, Any]:
         return {"kind": "epoch", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The few validation images that are looked at after each epoch, told once before the first."""
+
+    ids: tuple[str, ...]  # of the samples
+    images: np.ndarray  # (n, S, S, 3) uint8, as the model is shown them
+    truth: np.ndarray  # (n, S, S) uint8, class indices; 255 is ignored
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "looks", "ids": list(self.ids)}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the model made of them after an epoch."""
+
+    epoch: int
+    masks: np.ndarray  # (n, S, S) uint8, class indices
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "look", "epoch": self.epoch}
 
 
 @dataclass(frozen=True)
@@ -71,8 +97,8 @@ class Outcome:
 
     state: str  # "finished" or "stopped"
     epochs_done: int
-    best: dict[str, float]  # epoch, accuracy and loss of the best validation
-    interval: tuple[float, float]
+    best: dict[str, float]  # epoch, loss and score of the best validation
+    interval: tuple[float, float] | None
     seconds: float  # of this attempt
     images_per_second: float  # in training, without epochs on stored features unless there were no others
 
@@ -80,4 +106,4 @@ class Outcome:
         return {"kind": "outcome", **asdict(self)}
 
 
-Event = Started | Resumed | Step | EpochEnd | Outcome
+Event = Started | Resumed | Step | EpochEnd | Looks | Look | Outcome
