@@ -120,7 +120,7 @@ with left:
     seed = st.session_state["augment_seed"]
     with or_stop(), st.spinner("Drawing variants", show_time=True):
         per_picture = VARIANTS if len(samples) == 1 else 3
-        lines = cache.variants(dataset, samples, resolve(choice), seed, *recipe_form.shape(), per_picture)
+        lines = cache.variants(dataset, samples, resolve(choice), seed, *recipe_form.shape(dataset.task), per_picture)
     with st.container(key="variants"), st.grid(4, min_column_width=72, gap="xsmall"):
         for sample, (original, *variants) in zip(samples, lines, strict=True):
             name = dataset.classes[sample.label]
@@ -132,5 +132,5 @@ with left:
         "second. From: " + ", ".join(plain(sample.name, 40) for sample in samples)
     )
 if go:
-    recipe_form.begin_with(choice, seed)
+    recipe_form.begin_with(choice, seed, dataset.task)
     st.switch_page("pages/train.py")

@@ -20,7 +20,14 @@ POLICY_LABELS = {row.name: row.label for row in POLICIES}
 PRESET_LABELS = {row.name: row.label for row in PRESETS}
 MOST = 1000  # newest runs in the table
 COLUMNS = {
-    "validation": st.column_config.ProgressColumn("validation", format="%.3f", min_value=0, max_value=1, width="small"),
+    "score": st.column_config.ProgressColumn(
+        "score",
+        format="%.3f",
+        min_value=0,
+        max_value=1,
+        width="small",
+        help="On the validation split: accuracy of a classifier, mean Dice of a segmentation model.",
+    ),
     "time": st.column_config.NumberColumn("time (s)", format="%.0f", width="small"),
     "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width="small"),
     "name": st.column_config.TextColumn("name", width="medium"),
@@ -34,7 +41,8 @@ def line(run: RunSummary) -> dict[str, object]:
         "state": run.state.value,
         "name": run.name,
         "data": run.dataset_name,
-        "validation": run.best.get("accuracy"),
+        "task": run.task,
+        "score": run.score,
         "95 % interval": bounds(run.interval),
         "policy": POLICY_LABELS.get(run.policy, run.policy),
         "epochs": f"{run.epochs_done} of {run.epochs}",
@@ -85,7 +93,7 @@ def any_at_work() -> bool:
 def differences(run: Run) -> None:
     """What this run's recipe changed about its preset."""
     with or_stop():
-        base = preset(run.recipe.preset).recipe() if run.recipe.preset else Recipe()
+        base = preset(run.recipe.preset).recipe() if run.recipe.preset else Recipe.parse({"task": run.recipe.task})
     own = [row for row in diff(base, run.recipe) if row.path not in ("dataset", "preset", "name", "task")]
     rows = [{"choice": row.path, "usually": str(row.left), "here": str(row.right)} for row in own]
     label = f"{count(len(rows), 'choice')} unlike the preset" if rows else "Exactly its preset"

@@ -7,7 +7,7 @@ from core.runs.run import RunState
 from core.runs.store import Run
 from pages.shared import cache
 from pages.shared.pickers import or_stop
-from pages.shared.words import bounds, duration, plain, share, state_badge
+from pages.shared.words import SCORE_HELP, SCORE_WORDS, bounds, duration, plain, share, state_badge
 
 PLAIN_FIGURE = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # of plotly's buttons only "download"
 
@@ -36,13 +36,12 @@ def numbers(run: Run) -> None:
     with st.container(key="run_numbers"), st.grid(4, min_column_width=150):
         where = f"epoch {status.best['epoch']:.0f}" if "epoch" in status.best else ""
         st.metric(
-            "validation accuracy",
-            share(status.best.get("accuracy")),
+            f"validation {SCORE_WORDS[run.recipe.task]}",
+            share(status.best.get(run.recipe.score)),
             delta=" · ".join(part for part in (bounds(status.interval), where) if part) or None,
             delta_color="off",
             delta_arrow="off",
-            help="Of the best epoch, whose weights are kept. In brackets the 95 % interval (Wilson): where the true "
-            "accuracy on such images plausibly lies.",
+            help=f"Of the best epoch, whose weights are kept. {SCORE_HELP[run.recipe.task]}",
         )
         st.metric("epoch", f"{now.epoch} / {now.epochs}")
         rate = status.images_per_second if status.state.is_finished else now.images_per_second

@@ -11,7 +11,7 @@ from core.runs.index import RunSummary
 from core.runs.run import RunState
 from core.runs.store import Run
 from pages.shared import cache, state
-from pages.shared.words import bounds, moment, sentence, share
+from pages.shared.words import measured, moment, sentence
 
 
 def dataset_or_stop() -> Dataset:
@@ -39,12 +39,7 @@ def run_or_stop(*, trained: bool = False) -> Run:
 
 def run_line(run: RunSummary) -> str:
     """A run in one line of plain text, for a list."""
-    best = run.best.get("accuracy")
-    parts = [
-        run.name,
-        run.dataset_name,
-        f"{share(best)} {bounds(run.interval)}" if best is not None else run.state.value,
-    ]
+    parts = [run.name, run.dataset_name, measured(run.score, run.interval) if run.best else run.state.value]
     return " · ".join([*parts, moment(run.created)])
 
 

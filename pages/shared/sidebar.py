@@ -44,5 +44,5 @@ def _run_line() -> None:
         left = "" if now.seconds_left is None else f" · {duration(now.seconds_left)} left"
         st.progress(now.fraction, f"{status.state.value}{left}")
         return
-    best = plain(measured(status.best.get("accuracy"), status.interval)) if status.best else ""
+    best = plain(measured(status.best.get(run.recipe.score), status.interval)) if status.best else ""
     st.markdown(f":small[{state_badge(status.state)} {best}]")

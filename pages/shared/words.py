@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from core.errors import FoveaError
+from core.figures.colours import class_colour
 from core.runs.run import RunState
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+.!|~$<>&^=-])")
@@ -25,6 +26,15 @@ STATE_COLOURS = {
     RunState.FINISHED: "green",
     RunState.STOPPED: "orange",
     RunState.FAILED: "red",
+}
+
+
+SCORE_WORDS = {"classification": "accuracy", "segmentation": "mean Dice"}  # the metric that stands for a run
+SCORE_HELP = {
+    "classification": "In brackets the 95 % interval (Wilson): where the true accuracy on such images plausibly lies.",
+    "segmentation": "Dice says how well predicted and true area overlap, 0 to 1; here it is pooled over the pixels of "
+    "all validation images at the size the model sees, and is the mean of the classes without background. In brackets "
+    "the 95 % interval from resampling images.",
 }
 
 
@@ -101,6 +111,17 @@ def moment(seconds: float) -> str:
 def splits(counts: Mapping[str, int]) -> str:
     """ "280 train, 60 validation, 60 test"."""
     return ", ".join(f"{number:,} {split}" for split, number in counts.items())
+
+
+def swatch(colour: str) -> str:
+    """A small square of the colour "#rrggbb"."""
+    return f':color[■]{{foreground="{colour}"}}'
+
+
+def legend(classes: Sequence[str], shown: Iterable[int] | None = None) -> str:
+    """The classes, or those shown, each with the square of its colour."""
+    places = range(len(classes)) if shown is None else shown
+    return " &nbsp; ".join(f"{swatch(class_colour(place))} {plain(classes[place], 30)}" for place in places)
 
 
 def state_badge(state: RunState) -> str:

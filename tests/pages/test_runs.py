@@ -16,7 +16,7 @@ def test_every_run_is_a_row(visit, finished_run, workspace):
 
     [row] = app.dataframe[0].value.to_dict("records")
     assert row["state"] == "finished"
-    assert row["validation"] == finished_run.status.best["accuracy"]
+    assert row["score"] == finished_run.status.best["accuracy"]
     assert row["95 % interval"].startswith("[")
     assert "finished" in words(app)
 

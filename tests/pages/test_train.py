@@ -4,11 +4,13 @@ import pytest
 from PIL import Image
 
 from core.data.incoming import inspect, keep
-from core.presets import PRESETS
+from core.presets import presets_for
 from core.runs.run import RunState, write_status
 from core.runs.store import RunStore
 from pages.shared.state import WATCHED
 from tests.pages.conftest import well, words
+
+CLASSIFIERS = presets_for("classification")
 
 
 def test_without_images_the_page_shows_the_way_to_them(visit):
@@ -27,17 +29,17 @@ def test_everything_is_chosen_already(visit, tiny_dataset):
     assert "starts at once" in words(app)
 
 
-@pytest.mark.parametrize("name", [preset.name for preset in PRESETS])
+@pytest.mark.parametrize("name", [preset.name for preset in CLASSIFIERS])
 def test_a_preset_sets_all_fields(visit, tiny_dataset, name):
     app = visit("train")
     app.number_input(key="train_phases_0_epochs").set_value(7).run()
     app.segmented_control(key="train_preset").set_value(name).run()
     well(app)
 
-    recipe = next(preset for preset in PRESETS if preset.name == name).recipe()
+    recipe = next(preset for preset in CLASSIFIERS if preset.name == name).recipe()
     if name != app.session_state["train_preset"]:
         pytest.fail("the preset was not taken")
-    expected = 7 if name == PRESETS[0].name else recipe.phases[0].epochs
+    expected = 7 if name == CLASSIFIERS[0].name else recipe.phases[0].epochs
     assert app.number_input(key="train_phases_0_epochs").value == expected
     assert len([box for box in app.selectbox if "trainable" in str(box.key)]) == len(recipe.phases)
 
