@@ -2,6 +2,8 @@
 
 Every transform keeps the size of the image. Those that move pixels are given as coordinate maps and done together in
 one resampling (see `core.augment.warp`); places that fall outside the image show its mirror image, never black corners.
+A mask goes wherever the pixels of its image go. What changes only how they look leaves it alone: also erasing, since
+what lies under the grey rectangle is still there to be told from what is around it.
 """
 
 from collections.abc import Callable
@@ -30,6 +32,7 @@ class TransformRow:
     build: Callable[[Values], "v2.Transform"]
     source: str = _TORCHVISION
     caution: str = ""  # when it can change what an image is; empty where it hardly can
+    moves: bool = False  # pixels change places, and the mask goes with them
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def _jitter(knob: str) -> Callable[[Values], "v2.Transform"]:
 def _gamma(values: Values) -> "v2.Transform":
     from core.augment.tone import Gamma
 
-    return Gamma(values["largest"])
+    return Gamma(values["lowest"], values["highest"])
 
 
 def _channel_shift(values: Values) -> "v2.Transform":
@@ -147,6 +150,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         (),
         _h_flip,
         caution="Not for digits, text, or sides of the body.",
+        moves=True,
     ),
     TransformRow(
         "v-flip",
@@ -155,6 +159,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         (),
         _v_flip,
         caution="Not for photographs with a sky and a ground, digits, or text.",
+        moves=True,
     ),
     TransformRow(
         "quarter-turn",
@@ -163,6 +168,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         (),
         _quarter_turn,
         caution="Not for photographs with a sky and a ground, digits, or text.",
+        moves=True,
     ),
     TransformRow(
         "rotation",
@@ -171,6 +177,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         (FloatKnob("degrees", "largest angle", 15.0, 0.0, 180.0, 1.0, "degrees"),),
         _rotation,
         caution="Large angles turn a 6 into a 9.",
+        moves=True,
     ),
     TransformRow(
         "zoom",
@@ -182,6 +189,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         ),
         _zoom,
         caution="Not where size tells the classes apart.",
+        moves=True,
     ),
     TransformRow(
         "shift",
@@ -189,6 +197,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Moves the image sideways and up or down.",
         (FloatKnob("share", "largest shift", 0.08, 0.0, 0.5, 0.01, "of the side"),),
         _shift,
+        moves=True,
     ),
     TransformRow(
         "shear",
@@ -196,6 +205,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Slants the image, as when it is seen at an angle.",
         (FloatKnob("degrees", "largest angle", 8.0, 0.0, 45.0, 1.0, "degrees"),),
         _shear,
+        moves=True,
     ),
     TransformRow(
         "random-crop",
@@ -208,6 +218,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         _crop,
         source="Szegedy et al. 2014, https://arxiv.org/abs/1409.4842",
         caution="Small areas can cut away the very thing to be seen.",
+        moves=True,
     ),
     TransformRow(
         "brightness",
@@ -242,7 +253,10 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "gamma",
         "Gamma",
         "Lightens or darkens the middle tones and leaves black and white as they are.",
-        (FloatKnob("largest", "largest gamma", 1.4, 1.0, 3.0, 0.05, help="1.4: from 1/1.4 to 1.4"),),
+        (
+            FloatKnob("lowest", "lowest gamma", 0.7, 0.3, 1.0, 0.05, help="below 1 the image gets lighter"),
+            FloatKnob("highest", "highest gamma", 1.4, 1.0, 3.0, 0.05, help="above 1 it gets darker"),
+        ),
         _gamma,
     ),
     TransformRow(

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from typing import overload
 
 import torch
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from core.augment.catalog import transform
@@ -21,7 +23,7 @@ class Augmentation:
     Each row draws from a generator of its own, seeded by the image's seed and the row's name. So the same seed gives
     the same variant whatever else is in the batch and whatever was drawn before, and taking one row out of a policy
     leaves the draws of the others as they were. Rows that move pixels and follow one another are joined into one
-    resampling.
+    resampling. A mask is moved by the draw of its image, each pixel taken from the one nearest to its place.
     """
 
     def __init__(self, rows: Sequence[TransformChoice]) -> None:
@@ -37,23 +39,33 @@ class Augmentation:
         """Whether anything can happen to an image at all."""
         return any(step.probability > 0 for step in self._steps)
 
-    def __call__(self, images: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    @overload
+    def __call__(self, images: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor: ...
+
+    @overload
+    def __call__(
+        self, images: torch.Tensor, seeds: Sequence[int], masks: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+    def __call__(
+        self, images: torch.Tensor, seeds: Sequence[int], masks: torch.Tensor | None = None
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """A variant of each of the images (N, 3, S, S) uint8 on the CPU, drawn from its seed; the same shape and type.
 
-        The images given are left as they are, and so is torch's own generator.
+        With masks (N, S, S) uint8, a pair of images and masks: the images are those drawn without them. What is given
+        is left as it is, and so is torch's own generator.
         """
         if len(images) != len(seeds):
             raise ValueError(f"{len(images)} images and {len(seeds)} seeds")
-        if not self.draws:
-            return images
-        images = images.clone(memory_format=torch.contiguous_format)
-        with _generator_kept():
-            for moves, steps in groupby(self._steps, key=lambda step: isinstance(step.transform, Warp)):
-                if moves:
-                    _move(images, seeds, list(steps))
-                else:
-                    _change(images, seeds, list(steps))
-        return images
+        if masks is not None and masks.shape != (len(images), *images.shape[2:]):
+            raise ValueError(f"masks {tuple(masks.shape)} for images {tuple(images.shape)}")
+        if self.draws:
+            images = images.clone(memory_format=torch.contiguous_format)
+            masks = None if masks is None else masks.clone(memory_format=torch.contiguous_format)
+            with _generator_kept():
+                for joined, steps in groupby(self._steps, key=lambda step: isinstance(step.transform, Warp)):
+                    (_move if joined else _change)(images, masks, seeds, list(steps))
+        return images if masks is None else (images, masks)
 
 
 def sample_seed(seed: int, sample_id: str, draw: int) -> int:
@@ -67,7 +79,7 @@ class _Step:
     def __init__(self, row: TransformChoice, earlier: int) -> None:
         found = transform(row.name)
         self.transform: v2.Transform = found.build(check_values(found.knobs, row.values, f"augment.rows.{row.name}"))
-        self.probability = row.probability
+        self.probability, self.moves = row.probability, found.moves
         self._name = f"{row.name}.{earlier}" if earlier else row.name  # a row that stands twice draws twice
 
     def begins(self, seed: int) -> bool:
@@ -76,8 +88,8 @@ class _Step:
         return float(torch.rand(())) < self.probability
 
 
-def _move(images: torch.Tensor, seeds: Sequence[int], steps: list[_Step]) -> None:
-    """Draw and join the maps of each image, and resample, in place, those that move."""
+def _move(images: torch.Tensor, masks: torch.Tensor | None, seeds: Sequence[int], steps: list[_Step]) -> None:
+    """Draw and join the maps of each image, and resample, in place, those that move, and their masks."""
     moving, matrices = [], []
     for number, seed in enumerate(seeds):
         drawn = [step.transform.draw() for step in steps if step.begins(seed)]
@@ -86,14 +98,19 @@ def _move(images: torch.Tensor, seeds: Sequence[int], steps: list[_Step]) -> Non
             matrices.append(torch.linalg.multi_dot(drawn) if len(drawn) > 1 else drawn[0])
     if moving:
         images[moving] = warp(images[moving], torch.stack(matrices))
+        if masks is not None:
+            masks[moving] = warp(masks[moving, None], torch.stack(matrices), nearest=True)[:, 0]
 
 
-def _change(images: torch.Tensor, seeds: Sequence[int], steps: list[_Step]) -> None:
-    """Do the other transforms to each image, in place."""
+def _change(images: torch.Tensor, masks: torch.Tensor | None, seeds: Sequence[int], steps: list[_Step]) -> None:
+    """Do the other transforms to each image, in place, and to its mask those that move pixels."""
     for number, seed in enumerate(seeds):
         for step in steps:
             if step.begins(seed):
-                images[number] = step.transform(images[number])
+                if masks is not None and step.moves:
+                    images[number], masks[number] = step.transform(images[number], tv_tensors.Mask(masks[number]))
+                else:
+                    images[number] = step.transform(images[number])
 
 
 @contextmanager

@@ -28,14 +28,14 @@ class Tone(v2.Transform):
 
 
 class Gamma(Tone):
-    """Each value v in [0, 1] becomes v ** gamma, with gamma from 1 / largest to largest."""
+    """Each value v in [0, 1] becomes v ** gamma, with gamma from `lowest` to `highest`, all as likely."""
 
-    def __init__(self, largest: float) -> None:
+    def __init__(self, lowest: float, highest: float) -> None:
         super().__init__()
-        self._reach = math.log(largest)
+        self._lowest, self._highest = lowest, highest
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"gamma": math.exp(uniform(-self._reach, self._reach))}
+        return {"gamma": uniform(self._lowest, self._highest)}
 
     def change(self, image: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
         return functional.adjust_gamma(image, params["gamma"])

@@ -34,6 +34,11 @@ def test_every_row_says_what_it_does_and_where_it_comes_from(row):
     assert row.caution == "" or row.caution.endswith(".")
 
 
+def test_rows_that_move_pixels_say_so():
+    moving = {row.name for row in TRANSFORMS if row.moves}
+    assert moving == {"h-flip", "v-flip", "quarter-turn", "rotation", "zoom", "shift", "shear", "random-crop"}
+
+
 def test_names_are_given_once():
     assert len(set(NAMES)) == len(NAMES)
     assert [p.name for p in POLICIES] == ["none", "light", "moderate", "heavy"]

@@ -127,9 +127,75 @@ def test_joined_moves_are_done_in_the_order_of_their_rows():
     assert near < 1 < 3 < far
 
 
-def test_a_seed_is_needed_for_every_image():
+def test_a_seed_and_a_mask_are_needed_for_every_image():
     with pytest.raises(ValueError, match="2 images and 1 seeds"):
         only("h-flip")(pictures(2), seeds(1))
+    with pytest.raises(ValueError, match="masks"):
+        only("h-flip")(pictures(2), seeds(2), blobs(1))
+
+
+def blobs(count: int, size: int = 48) -> torch.Tensor:
+    """Masks of smooth shapes: class 0 with patches of classes 1 and 2 and of 255, which is ignored."""
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    masks = torch.zeros(count, size, size, dtype=torch.uint8)
+    for number in range(count):
+        for value, (top, left, radius) in {1: (15, 18, 10), 2: (32, 30, 8), 255: (40, 8, 6)}.items():
+            masks[number][(y - top - number) ** 2 + (x - left) ** 2 < radius**2] = value
+    return masks
+
+
+SHADES = {0: (20, 20, 20), 1: (230, 20, 20), 2: (20, 230, 20), 255: (20, 20, 230)}
+
+
+def painted(masks: torch.Tensor) -> torch.Tensor:
+    """Images (N, 3, S, S) in which each pixel shows what its mask says."""
+    images = torch.zeros(len(masks), 3, *masks.shape[1:], dtype=torch.uint8)
+    for value, shade in SHADES.items():
+        images += (masks == value)[:, None].to(torch.uint8) * torch.tensor(shade, dtype=torch.uint8)[:, None, None]
+    return images
+
+
+@pytest.mark.parametrize("choice", EVERYTHING, ids=lambda choice: choice.policy)
+def test_no_class_is_invented_and_the_image_is_the_one_drawn_without_its_mask(choice):
+    augmentation, masks, images = Augmentation(resolve(choice)), blobs(6), pictures(6, 48)
+    before = masks.clone()
+    for draw in range(3):
+        varied, moved = augmentation(images, seeds(6, draw), masks)
+        assert torch.equal(varied, augmentation(images, seeds(6, draw)))
+        assert (moved.shape, moved.dtype) == (masks.shape, torch.uint8)
+        assert all(
+            set(after.unique().tolist()) <= set(own.unique().tolist()) for after, own in zip(moved, masks, strict=True)
+        )
+    assert torch.equal(masks, before), "what was given is left as it is"
+
+
+@pytest.mark.parametrize("row", TRANSFORMS, ids=lambda row: row.name)
+def test_a_mask_goes_where_the_pixels_of_its_image_go(row):
+    """The picture shows its own mask in colours; wherever a colour is still told for certain, the mask agrees."""
+    masks, ends = blobs(8), {knob.name: knob.high for knob in row.knobs if row.moves}
+    if row.name == "rotation":
+        ends = {"degrees": 40.0}
+    varied, moved = only(row.name, **ends)(painted(masks), seeds(8), masks)
+    if not row.moves:
+        assert torch.equal(moved, masks)
+        return
+    assert not torch.equal(moved, masks), "something moved"
+    shades = torch.tensor(list(SHADES.values()), dtype=torch.float32)
+    distances = (varied.permute(0, 2, 3, 1)[..., None, :].float() - shades).abs().amax(-1)
+    told = torch.tensor(list(SHADES), dtype=torch.uint8)[distances.argmin(-1)]
+    certain = distances.amin(-1) < 60
+    assert certain.float().mean() > 0.85
+    assert (told == moved)[certain].float().mean() > 0.995
+
+
+def test_a_policy_of_many_rows_keeps_image_and_mask_together():
+    """One flip more or one draw apart, and half of the pixels would disagree."""
+    names = ["h-flip", "rotation", "zoom", "v-flip", "shift", "quarter-turn", "shear"]
+    augmentation, masks = Augmentation([TransformChoice(name=name, probability=0.6) for name in names]), blobs(12)
+    varied, moved = augmentation(painted(masks), seeds(12), masks)
+    reds = (varied[:, 0] > 150) & (varied[:, 1:] < 90).all(1)
+    assert ((moved == 1) == reds).float().mean() > 0.97
+    assert (moved == 1).any(), "there is something to disagree about"
 
 
 def test_no_image_gives_no_variant():

@@ -4,7 +4,7 @@ from torchvision import tv_tensors
 
 from core.augment.tone import Blur, ChannelShift, Gamma, Noise, Tone
 
-EVERY = [Gamma(2.0), ChannelShift(60), Blur(0.05), Noise(0.2)]
+EVERY = [Gamma(0.3, 2.0), ChannelShift(60), Blur(0.05), Noise(0.2)]
 
 
 @pytest.mark.parametrize("transform", EVERY, ids=lambda transform: type(transform).__name__)
@@ -22,11 +22,19 @@ def test_gamma_leaves_black_and_white_as_they_are():
     image = torch.tensor([0, 100, 255], dtype=torch.uint8).expand(3, 3, 3)
     middles = set()
     for _ in range(20):
-        changed = Gamma(2.0)(image)
+        changed = Gamma(0.5, 2.0)(image)
         assert changed[0, 0, 0] == 0
         assert changed[0, 0, 2] == 255
         middles.add(int(changed[0, 0, 1]))
     assert min(middles) < 90 < 110 < max(middles)
+
+
+def test_gamma_is_drawn_evenly_between_its_ends():
+    torch.manual_seed(0)
+    drawn = [Gamma(0.7, 1.2).make_params([])["gamma"] for _ in range(400)]
+    assert 0.7 <= min(drawn) < 0.71
+    assert 1.19 < max(drawn) <= 1.2
+    assert sum(drawn) / 400 == pytest.approx(0.95, abs=0.02)
 
 
 def test_a_channel_shift_moves_each_channel_as_a_whole_and_no_further_than_it_should():
