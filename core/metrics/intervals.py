@@ -1,6 +1,9 @@
-"""How sure a number is: intervals for proportions and for anything computed from a confusion matrix."""
+"""How sure a number is: intervals for proportions, for anything computed from a confusion matrix, and for masks."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
+from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +12,8 @@ import numpy as np
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 _CELLS_AT_ONCE = 4_000_000  # of resampled confusion matrices held in memory: 32 MB of 64-bit counts
+
+FEWEST_IMAGES = 5  # from fewer images than these nobody can tell how images vary
 
 
 class Interval(NamedTuple):
@@ -69,3 +74,96 @@ def _resampled(confusion: np.ndarray, total: int, draws: int, seed: int) -> Iter
         matrices = np.zeros((count, flat.size), dtype=np.int64)
         matrices[:, filled] = generator.multinomial(total, flat[filled] / total, size=count)
         yield matrices.reshape(count, *confusion.shape)
+
+
+def bootstrap_images(
+    counts: np.ndarray,
+    statistic: Statistic,
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    *,
+    images: int | None = None,
+) -> Interval | None:
+    """The interval of a statistic of the summed counts (N, ...) of images, by drawing whole images again.
+
+    The pixels of an image hang together, so images are what is drawn, N of N with replacement. `statistic` reads sums
+    (D, ...), one for each draw, and gives (D,). `images` says on how many of the images the statistic rests (all, if
+    not said). None when those are fewer than five, or when the statistic is undefined. The same seed gives the same
+    interval; see `image_intervals` for how it is made.
+    """
+    rests = len(counts) if images is None else images
+    if min(rests, len(counts)) < FEWEST_IMAGES:
+        return None
+    value = np.asarray(statistic(counts.sum(axis=0)[None]), dtype=np.float64)
+    spread = statistic(resampled_sums(counts, draws=draws, seed=seed))
+    return image_intervals(value, spread[:, None], np.array([rests]), level)[0]
+
+
+def resampled_sums(counts: np.ndarray, *, draws: int = 1000, seed: int = 0) -> np.ndarray:
+    """Sums (draws, ...) of the counts (N, ...) of N images drawn again with replacement, as 64-bit floats."""
+    n = len(counts)
+    flat = counts.reshape(n, -1).astype(np.float64)
+    generator = np.random.default_rng(seed)
+    sums = np.empty((draws, flat.shape[1]))
+    at_once = max(1, _CELLS_AT_ONCE // n)
+    for start in range(0, draws, at_once):
+        count = min(at_once, draws - start)
+        chosen = generator.integers(0, n, size=(count, n))
+        chosen += n * np.arange(count)[:, None]
+        times = np.bincount(chosen.ravel(), minlength=count * n).reshape(count, n)
+        sums[start : start + count] = times @ flat
+    return sums.reshape(draws, *counts.shape[1:])
+
+
+def image_intervals(
+    values: np.ndarray, drawn: np.ndarray | None, images: np.ndarray, level: float = 0.95
+) -> list[Interval | None]:
+    """Intervals of numbers (P,) in [0, 1] from what they are in every draw of images, (D, P).
+
+    `images` (P,) says on how many images each number rests; from fewer than five, and where the number or `drawn` is
+    undefined, the interval is None.
+
+    Plain percentiles of the draws are too narrow where images are few. So percentiles further out are taken, by as much
+    as Student's t stands out from the normal distribution (Hesterberg 2015,
+    https://doi.org/10.1080/00031305.2015.1089789). In simulations with 8, 20 and 60 images such intervals of a pooled
+    Dice held the true value in 90 to 98, 92 to 97 and 92 to 95 % of cases; plain ones in 82 to 90, 91 to 93 and 91 to
+    94 %. No resampling sees a blunder that one image in fifty shows until it is among the images: then a mean over
+    images was held in as few as 71 %.
+
+    A number at 0 or 1 in every draw, as after answers that are all empty, gets Wilson's interval for none or all of its
+    images, because one without a width would claim to be certain.
+    """
+    if drawn is None:
+        return [None] * len(values)
+    ordered = np.sort(drawn, axis=0)  # draws in which a number is undefined (NaN) come last
+    defined = (~np.isnan(drawn)).sum(axis=0)
+    found: list[Interval | None] = []
+    for place, (value, rests) in enumerate(zip(values, images, strict=True)):
+        if rests < FEWEST_IMAGES or np.isnan(value) or not defined[place]:
+            found.append(None)
+            continue
+        column = ordered[: defined[place], place]
+        tail = _tail(int(rests), level)
+        low, high = np.interp(np.array([tail, 1 - tail]) * (len(column) - 1), np.arange(len(column)), column)
+        if low == high and value in (0.0, 1.0):
+            z = NormalDist().inv_cdf((1 + level) / 2)
+            reach = z * z / (rests + z * z)
+            low, high = (0.0, reach) if value == 0 else (1 - reach, 1.0)
+        found.append(Interval(float(low), float(high)))
+    return found
+
+
+@cache
+def _tail(n: int, level: float) -> float:
+    """The share of draws to leave out at either end for n images; a little less than (1 - level) / 2."""
+    normal = NormalDist()
+    z, freedom = normal.inv_cdf((1 + level) / 2), n - 1
+    # Student's quantile by its expansion around the normal one, Abramowitz & Stegun 26.7.5: SciPy is not for pages.
+    t = (
+        z
+        + (z**3 + z) / (4 * freedom)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+    )
+    return normal.cdf(-sqrt(n / freedom) * t)
