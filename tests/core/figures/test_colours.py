@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.figures.colours import CLASS_COLOURS, class_colour, faded
+from core.figures.overlay import ERROR_LEGEND
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,6 +55,13 @@ def test_classes_can_be_told_apart_with_every_kind_of_colour_vision(vision):
 
     assert nearest(8) > 0.05  # 0.02 is about the smallest difference people notice side by side
     assert nearest(len(CLASS_COLOURS)) > 0.04
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_hits_and_the_kinds_of_mistakes_can_be_told_apart_with_every_kind_of_colour_vision(vision):
+    seen = [oklab(np.clip(np.array(VISIONS[vision]) @ linear(colour), 0, 1)) for _, colour, _ in ERROR_LEGEND]
+
+    assert min(float(np.linalg.norm(one - two)) for one, two in itertools.combinations(seen, 2)) > 0.1
 
 
 @pytest.mark.parametrize("colour", CLASS_COLOURS)
