@@ -7,8 +7,9 @@ from core.data.dataset import Dataset, Sample
 from core.recipe import AugmentChoice, TransformChoice
 from pages.shared import cache, forms, gallery, recipe_form
 from pages.shared.guard import require_app
+from pages.shared.masks import OFF, held, style_widget
 from pages.shared.pickers import dataset_or_stop, or_stop
-from pages.shared.words import plain
+from pages.shared.words import legend, plain
 
 require_app()
 VARIANTS = 11  # beside one original: three rows of four
@@ -94,6 +95,13 @@ def choose_pictures(dataset: Dataset) -> list[Sample]:
     return [samples[(turn * wanted + place) % len(samples)] for place in range(wanted)]
 
 
+def draw(dataset: Dataset, samples: list[Sample], choice: AugmentChoice, seed: int, style: str) -> list[list[bytes]]:
+    """Each picture and its variants; with their masks where the data has them."""
+    per_picture = VARIANTS if len(samples) == 1 else 3
+    how = (dataset, samples, resolve(choice), seed, *recipe_form.shape(dataset.task), per_picture)
+    return cache.masked_variants(*how, style) if dataset.task == "segmentation" else cache.variants(*how)
+
+
 def add_one(key: str) -> None:
     """The next picture, or the next seed."""
     st.session_state[key] = st.session_state.get(key, 0) + 1
@@ -118,15 +126,21 @@ with right:
 with left:
     samples = choose_pictures(dataset)
     seed = st.session_state["augment_seed"]
+    masks = dataset.task == "segmentation"
+    style = style_widget("augment_masks") if masks else OFF
     with or_stop(), st.spinner("Drawing variants", show_time=True):
-        per_picture = VARIANTS if len(samples) == 1 else 3
-        lines = cache.variants(dataset, samples, resolve(choice), seed, *recipe_form.shape(dataset.task), per_picture)
+        lines = draw(dataset, samples, choice, seed, style)
     with st.container(key="variants"), st.grid(4, min_column_width=72, gap="xsmall"):
         for sample, (original, *variants) in zip(samples, lines, strict=True):
-            name = dataset.classes[sample.label]
+            name = held(dataset, sample)
             st.image(original, caption="original", alt=f"{name}, as the network sees it", width="stretch")
             for number, variant in enumerate(variants, start=1):
                 st.image(variant, caption=f"variant {number}", alt=f"{name}, variant {number}", width="stretch")
+    if masks:
+        st.markdown(f":small[{legend(dataset.classes)}]")
+        st.caption(
+            "Picture and mask went through the same draw. Nearest pixels are taken for masks: no class is mixed."
+        )
     st.caption(
         f"A run with seed {seed} learns from these very pictures: variant 1 in its first epoch, variant 2 in its "
         "second. From: " + ", ".join(plain(sample.name, 40) for sample in samples)

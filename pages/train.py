@@ -1,19 +1,22 @@
 """Train: one button, and curves that move."""
 
+from typing import Any
+
 import streamlit as st
 
+from core.data.dataset import Dataset
 from core.machine import cores, gpu_here
 from core.recipe import Recipe
 from core.runs.run import RunState
 from core.train.check import check
 from core.train.estimate import Rate, estimate
-from pages.shared import cache, live, recipe_form, state
+from pages.shared import cache, live, looks, recipe_form, state
 from pages.shared.guard import require_app
 from pages.shared.pickers import dataset_or_stop, is_active, or_stop
-from pages.shared.words import count, duration
+from pages.shared.words import count, duration, plain
 
 require_app()
-SECONDS = 1  # between looks at a run at work
+SECONDS = 1  # between looks at a run at work, or for an answer of the lab
 
 
 def choose() -> None:
@@ -27,7 +30,8 @@ def choose() -> None:
         recipe = recipe_form.recipe_form(dataset)
     with told, or_stop():
         check(recipe, dataset)
-        st.markdown(facts(recipe, len(dataset.classes), dataset.split_counts()))
+        st.markdown(facts(recipe, dataset))
+        network(recipe, dataset)
     if button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
             run = cache.store().create(recipe, dataset)
@@ -36,14 +40,14 @@ def choose() -> None:
         live.changed()
 
 
-def facts(recipe: Recipe, classes: int, splits: dict[str, int]) -> str:
+def facts(recipe: Recipe, dataset: Dataset) -> str:
     """What the run will cost, before it starts."""
     rates = [
         Rate(run.network, run.image_size, run.trainable, run.images_per_second)
         for run in cache.runs()
         if run.images_per_second
     ]
-    cost = estimate(recipe, classes, splits, cores(), rates, gpu=gpu_here())
+    cost = estimate(recipe, len(dataset.classes), dataset.split_counts(), cores(), rates, gpu=gpu_here())
     ahead = len(cache.store().unfinished())
     parts = []
     if cost.parameters:
@@ -58,6 +62,36 @@ def facts(recipe: Recipe, classes: int, splits: dict[str, int]) -> str:
     return " · ".join(parts)
 
 
+def network(recipe: Recipe, dataset: Dataset) -> None:
+    """What the lab knows of a segmentation network before anything is trained: its size, and how images are padded.
+
+    Until it has answered, the page goes on without. Where decoder and encoder do not go together, it ends here.
+    """
+    if recipe.task != "segmentation":
+        return
+    choice = recipe.model.model_dump(), len(dataset.classes), recipe.image_size
+    about = cache.network(*choice)
+    if about is None:
+        wait_for_network(*choice)
+        return
+    if about["error"]:
+        st.error(plain(about["error"]))
+        st.stop()
+    told = [f"{about['parameters'] / 1e6:.1f} M parameters, {about['encoder_parameters'] / 1e6:.1f} M in the encoder"]
+    if about["padded_to"]:
+        side = about["padded_to"]
+        told.append(f"images are padded to {side} × {side} for this network, and its answers cut back")
+    st.caption(" · ".join(told))
+
+
+@st.fragment(run_every=SECONDS)
+def wait_for_network(*choice: Any) -> None:
+    """Look again until the lab has answered, then draw the page anew."""
+    if cache.network(*choice) is not None:
+        st.rerun()
+    st.caption("Looking at the network …")
+
+
 def watch(id: str) -> None:
     """The run, every second while it is at work."""
     at_work = is_active(state.run_state())
@@ -70,6 +104,7 @@ def watch(id: str) -> None:
         live.numbers(run)
         live.actions(run)
         live.curves(run)
+        looks.looks(run)
         if run.status.state in (RunState.FAILED, RunState.STOPPED):
             live.log(run)
         if at_work and run.status.state.is_finished:

@@ -4,26 +4,34 @@ Keys are identities: a folder or file and when it last changed. What `cache_reso
 and only ever read.
 """
 
+from concurrent.futures import Future
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
+from PIL import Image
 
 from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset
 from core.data.library import Library
+from core.data.mask_files import read_mask
 from core.data.smear import CELLS, draw_cell
+from core.errors import FoveaError
 from core.evaluate.predictions import PredictionTable
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
 from core.figures.curves import accuracy_curves, loss_curves
-from core.models.weights import WeightsState, weights_state
+from core.figures.overlay import draw_overlay
+from core.metrics.segmentation import background_of
+from core.models.weights import WeightsState, encoder_weights_state, weights_state
 from core.predict.answer import Answer
 from core.recipe import TransformChoice
 from core.runs.index import RunSummary
 from core.runs.journal import Entry, JournalReader
-from core.runs.run import RunPaths
+from core.runs.run import RunPaths, look_name
 from core.runs.store import RunStore
 from core.workspace import Workspace
 
@@ -75,6 +83,25 @@ def forget_runs() -> None:
 def weights(backbone: str) -> WeightsState:
     """Whether the pretrained weights of a backbone are on this machine."""
     return weights_state(backbone)
+
+
+@st.cache_data(ttl=20, max_entries=64, show_spinner=False)
+def encoder_weights(encoder: str) -> WeightsState:
+    """Whether the pretrained weights of an encoder are on this machine."""
+    return encoder_weights_state(encoder)
+
+
+def network(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, Any] | None:
+    """What the lab says about a segmentation network (`core.models.unets.describe`); None while it has not answered."""
+    answer = _network(sorted(choice.items()), classes, image_size)
+    if answer.done() and answer.exception():
+        _network.clear()  # the lab has ended; the next one is asked anew
+    return answer.result() if answer.done() else None
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _network(choice: list[tuple[str, Any]], classes: int, image_size: int) -> Future:
+    return lab().submit("core.models.unets:describe", dict(choice), classes, image_size)
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
@@ -153,15 +180,18 @@ def _journal(path: Path) -> JournalReader:
     return JournalReader(path)  # the one key that says nothing of time: what it holds reads on by itself
 
 
-def curves(paths: RunPaths) -> tuple[go.Figure, go.Figure]:
-    """Loss and accuracy of a run; drawn once for all who watch it."""
-    return _curves(paths, _stamp(paths.epochs))
+def curves(paths: RunPaths, task: str, classes: tuple[str, ...]) -> tuple[go.Figure, go.Figure]:
+    """Loss and score of a run: accuracy, or the Dice of each class; drawn once for all who watch it."""
+    return _curves(paths, _stamp(paths.epochs), task, classes)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _curves(paths: RunPaths, stamp: tuple[int, int]) -> tuple[go.Figure, go.Figure]:
+def _curves(
+    paths: RunPaths, stamp: tuple[int, int], task: str, classes: tuple[str, ...]
+) -> tuple[go.Figure, go.Figure]:
     entries, identity = journal(paths), paths.folder.name
-    return loss_curves(entries, identity=identity), accuracy_curves(entries, identity=identity)
+    loss = loss_curves(entries, identity=identity)
+    return loss, accuracy_curves(entries, identity=identity)
 
 
 def predictions(path: Path) -> PredictionTable:
@@ -188,12 +218,88 @@ def variants(
     return _variants(dataset.folder, dataset.fingerprint, ids, plain_rows, seed, size, fit, count)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, max_size="200MiB", show_spinner=False)
 def _variants(
     folder: Path, fingerprint: str, ids: list[str], rows: list[dict], seed: int, size: int, fit: str, count: int
 ) -> list[list[bytes]]:
     work = "core.augment.preview:preview"
     return lab().call(work, str(folder), ids, rows, seed=seed, size=size, fit=fit, variants=count)
+
+
+def masked_variants(
+    dataset: Dataset,
+    samples: list[Sample],
+    rows: tuple[TransformChoice, ...],
+    seed: int,
+    size: int,
+    fit: str,
+    count: int,
+    style: str,
+) -> list[list[bytes]]:
+    """What `variants` gives, each picture with its mask over it, which went through the same draw."""
+    ids, plain_rows = [sample.id for sample in samples], [row.model_dump(mode="json") for row in rows]
+    lines = _variants_and_masks(dataset.folder, dataset.fingerprint, ids, plain_rows, seed, size, fit, count)
+    ground = background_of(dataset.classes)
+    return [[_overlaid(picture, mask, style, ground) for picture, mask in line] for line in lines]
+
+
+@st.cache_data(max_entries=64, max_size="200MiB", show_spinner=False)
+def _variants_and_masks(
+    folder: Path, fingerprint: str, ids: list[str], rows: list[dict], seed: int, size: int, fit: str, count: int
+) -> list[list[tuple[bytes, bytes]]]:
+    work = "core.augment.preview:preview_masks"
+    return lab().call(work, str(folder), ids, rows, seed=seed, size=size, fit=fit, variants=count)
+
+
+@st.cache_data(max_entries=1024, max_size="100MiB", show_spinner=False)
+def _overlaid(picture: bytes, mask: bytes, style: str, background: int | None) -> bytes:
+    return _with_mask(_pixels(picture), np.array(Image.open(BytesIO(mask))), style, background)
+
+
+def masked_thumbnail(dataset: Dataset, sample: Sample, style: str) -> bytes:
+    """The thumbnail of an image with its mask over it, as a JPEG."""
+    paths = dataset.thumbnail(sample), dataset.mask(sample)
+    return _masked_thumbnail(*paths, style, background_of(dataset.classes))
+
+
+@st.cache_data(max_entries=1024, max_size="100MiB", show_spinner=False)
+def _masked_thumbnail(picture: Path, mask: Path, style: str, background: int | None) -> bytes:
+    # Both files are named by their content, so their names say all that a change could.
+    pixels = _pixels(picture.read_bytes())
+    small = Image.fromarray(read_mask(mask)).resize(pixels.shape[1::-1], Image.Resampling.NEAREST)
+    return _with_mask(pixels, np.array(small), style, background)
+
+
+def looks(
+    paths: RunPaths, ids: list[str], epoch: int, style: str, classes: tuple[str, ...]
+) -> list[tuple[bytes, bytes]]:
+    """For each validation image that a run looks at: its true mask over it, and the mask predicted after an epoch.
+
+    An image whose files are not all there is left out.
+    """
+    ground, pairs = background_of(classes), []
+    for id in ids:
+        picture, *masks = (paths.look(id, name) for name in ("image.jpg", "truth.png", look_name(epoch)))
+        with suppress(OSError, FoveaError):  # the run was deleted a moment ago, or its disk was full
+            pairs.append(tuple(_look(picture, mask, _stamp(mask), style, ground) for mask in masks))
+    return pairs
+
+
+@st.cache_data(max_entries=512, max_size="100MiB", show_spinner=False)
+def _look(picture: Path, mask: Path, stamp: tuple[int, int], style: str, background: int | None) -> bytes:
+    return _with_mask(_pixels(picture.read_bytes()), read_mask(mask), style, background)
+
+
+def _pixels(picture: bytes) -> np.ndarray:
+    return np.array(Image.open(BytesIO(picture)).convert("RGB"))
+
+
+def _with_mask(pixels: np.ndarray, mask: np.ndarray, style: str, background: int | None) -> bytes:
+    if style != "off":
+        opacity = 1.0 if style == "contour" else 0.5
+        pixels = draw_overlay(pixels, mask, style=style, opacity=opacity, background=background)
+    Image.fromarray(pixels).save(file := BytesIO(), "JPEG", quality=90, subsampling=0)  # outlines keep their colours
+    return file.getvalue()
 
 
 def answer(paths: RunPaths, name: str, picture: bytes) -> Answer:

@@ -8,8 +8,10 @@ import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset, Sample
 from core.data.incoming import Proposal
-from core.figures.counts import class_counts
+from core.figures.counts import class_counts, pixel_shares
+from pages.shared import cache
 from pages.shared.live import PLAIN_FIGURE
+from pages.shared.masks import OFF, held, rarest, style_widget
 from pages.shared.words import plain
 
 PAGE = 24  # pictures at a time
@@ -35,10 +37,18 @@ def paged(number: int, key: str) -> slice:
 
 
 def holdings(data: Dataset | Proposal, key: str) -> None:
-    """Images per class beside a contact sheet that can be narrowed to a class and a split."""
+    """Images per class beside a contact sheet that can be narrowed to a class and a split.
+
+    Of masks also the share of pixels that each class has, and the masks themselves over the pictures.
+    """
     left, right = st.columns([2, 3], gap="medium")
-    counts = class_counts(data.counts(), data.classes)
-    left.plotly_chart(counts, key=f"{key}_counts", config=PLAIN_FIGURE, alt="Number of images in each class")
+    masks = any(sample.label < 0 for sample in data.samples)
+    with left:
+        counts = class_counts(data.counts(), data.classes, unit="images that show it" if masks else "images")
+        st.plotly_chart(counts, key=f"{key}_counts", config=PLAIN_FIGURE, alt="Number of images in each class")
+        if masks:
+            shares = pixel_shares(_pixels(data.samples, len(data.classes)), data.classes)
+            st.plotly_chart(shares, key=f"{key}_pixels", config=PLAIN_FIGURE, alt="Share of pixels of each class")
     with right:
         there = [split for split in SPLITS if any(sample.split == split for sample in data.samples)]
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -56,26 +66,36 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
                 split = st.selectbox(
                     "Split", there, None, key=f"{key}_split", placeholder="every split", label_visibility="collapsed"
                 )
-        chosen = [s for s in data.samples if label in (None, s.label) and split in (None, s.split)]
+            style = style_widget(f"{key}_style") if masks else OFF
+        chosen = [s for s in data.samples if (label is None or label in s.holds) and split in (None, s.split)]
         chosen = chosen if label is not None else mixed(chosen)
         slot = st.container()
         window = paged(len(chosen), f"{key}_sheet")
         with slot:
-            sheet([_cell(data, sample) for sample in chosen[window]], key)
+            sheet([_cell(data, sample, style) for sample in chosen[window]], key)
     if data.skipped:
         with st.expander(f"Skipped files ({len(data.skipped):,})", icon=":material/rule:", key=f"{key}_skipped"):
             st.dataframe([{"file": row.file, "reason": row.reason} for row in data.skipped], hide_index=True)
 
 
 def mixed(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples with the classes taking turns, so that a first page shows all of them."""
+    """The samples with the classes taking turns, so that a first page shows all of them.
+
+    An image with a mask takes its turn for the rarest class in it.
+    """
     by_class: dict[int, list[Sample]] = {}
-    for sample in samples:
-        by_class.setdefault(sample.label, []).append(sample)
+    for sample, label in zip(samples, rarest(samples), strict=True):
+        by_class.setdefault(label, []).append(sample)
     turns = zip_longest(*(by_class[label] for label in sorted(by_class)))
     return [sample for sample in chain.from_iterable(turns) if sample is not None]
 
 
-def _cell(data: Dataset | Proposal, sample: Sample) -> tuple[Path, str, str]:
-    name = data.classes[sample.label]
-    return data.thumbnail(sample), name, f"{name}: {sample.name}"
+def _cell(data: Dataset | Proposal, sample: Sample, style: str) -> tuple[Path | bytes, str, str]:
+    name = held(data, sample)
+    picture = data.thumbnail(sample) if style == OFF else cache.masked_thumbnail(data, sample, style)
+    return picture, name, f"{name}: {sample.name}"
+
+
+def _pixels(samples: Sequence[Sample], classes: int) -> list[int]:
+    """Pixels of each class in all masks together."""
+    return [sum(sample.pixels[index] for sample in samples if sample.pixels) for index in range(classes)]

@@ -60,12 +60,13 @@ def numbers(run: Run) -> None:
 
 
 def curves(run: Run) -> None:
-    """Loss and accuracy side by side, from the start of the run on."""
+    """Loss and score side by side, from the start of the run on."""
     if not cache.journal(run.paths):
         return
-    loss, accuracy = cache.curves(run.paths)
+    loss, score = cache.curves(run.paths, run.recipe.task, run.facts.classes)
     left, right = st.columns(2)
-    right.plotly_chart(accuracy, key="curve_accuracy", config=PLAIN_FIGURE, alt="Accuracy over the epochs")
+    told = f"{SCORE_WORDS[run.recipe.task].capitalize()} over the epochs"
+    right.plotly_chart(score, key="curve_score", config=PLAIN_FIGURE, alt=told)
     left.plotly_chart(loss, key="curve_loss", config=PLAIN_FIGURE, alt="Loss over the epochs")
 
 

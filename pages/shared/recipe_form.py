@@ -14,13 +14,13 @@ from core.presets import DEFAULTS, preset, presets_for
 from core.recipe import AugmentChoice, Recipe
 from core.train.optimizers import OPTIMIZERS
 from core.train.schedules import SCHEDULES
-from pages.shared import classifier_form, fields, state
+from pages.shared import classifier_form, fields, segmenter_form, state
 from pages.shared.words import SCORE_WORDS, plain
 
 PRESET, TASK, POLICY, SEED = "train_preset", "train_task", "train_policy", "train_seed"
 OWN = "own"  # the choice made on the Augment page, among the policies
 OF_PRESET = "preset"  # the rows that the preset brings with it, among the policies
-FORMS = {"classification": classifier_form}
+FORMS = {"classification": classifier_form, "segmentation": segmenter_form}
 PATHS = (
     "batch_size",
     *(f"phases.{n}.{field}" for n in range(2) for field in ("trainable", "epochs", "learning_rate")),
