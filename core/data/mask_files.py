@@ -57,11 +57,12 @@ def fit_mask(mask: np.ndarray, size: int, fit: Fit) -> np.ndarray:
 def restored(values: np.ndarray, width: int, height: int, fit: Fit) -> Iterator[tuple[int, np.ndarray]]:
     """Maps (K, S, S) float32 of a square, such as probabilities, in the size of the picture it was made of.
 
-    Gives strips (first row, (K, h, width) float32) from the top down, bilinear, and together exactly `height` rows:
-    a picture of any size needs little memory. Whoever wants a mask takes the argmax of each strip.
+    Maps (K, h, w) that cover the picture without being a square are brought back as those of "squash" are. Gives strips
+    (first row, (K, h, width) float32) from the top down, bilinear, and together exactly `height` rows: a picture of any
+    size needs little memory. Whoever wants a mask takes the argmax of each strip.
     """
-    classes, size = values.shape[0], values.shape[-1]
-    box = (0, 0, size, size) if fit == "squash" else inner_box(width, height, size)
+    classes, tall_now, size = values.shape
+    box = (0, 0, size, tall_now) if fit == "squash" else inner_box(width, height, size)
     layers = [Image.fromarray(np.ascontiguousarray(layer, dtype=np.float32)).crop(box) for layer in values]
     tall = layers[0].height / height
     rows = max(1, _VALUES_AT_ONCE // (classes * width))

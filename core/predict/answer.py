@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+SHOWN_SIDE = 1600  # pixels; the long side of a picture that is only to be looked at is at most this
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says about one picture, or why it says nothing."""
+    """What a classifier says about one picture, or why it says nothing."""
 
     name: str  # of the picture, as it was given
     label: str | None = None  # the most probable class; None when the picture could not be read
@@ -13,3 +15,37 @@ class Answer:
     thumbnail: bytes = b""  # JPEG: the square of pixels that the model was shown
     error: str | None = None  # one sentence
     milliseconds: float = 0.0  # from the file's bytes to the answer
+
+
+@dataclass(frozen=True)
+class MaskAnswer:
+    """The mask that a segmentation network finds in one picture, or why it finds none."""
+
+    name: str  # of the picture, as it was given
+    width: int = 0  # of the picture, upright, in pixels; 0 when it could not be read
+    height: int = 0
+    mask: bytes = b""  # 8-bit grey PNG, width x height: the index of the most probable class at each pixel
+    areas: dict[str, float] = field(default_factory=dict)  # share of the pixels by class, in the model's order; sum 1
+    picture: bytes = b""  # JPEG to be looked at, long side at most SHOWN_SIDE
+    # 8-bit grey PNG in the size of `picture`: the share of the views, 0 to 255 for 0 to 1, whose answer is another than
+    # that of their mean; None when the picture was seen from one side only.
+    uncertainty: bytes | None = None
+    views: int = 1  # sides from which every tile was seen
+    tiles: int = 1  # windows that the picture was seen in; 1: as a whole
+    error: str | None = None  # one sentence
+    milliseconds: float = 0.0  # from the file's bytes to the answer
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a segmentation network looked for a class of its mask (Grad-CAM), or why that cannot be said."""
+
+    name: str  # of the picture, as it was given
+    label: str  # the class that is explained
+    picture: bytes = b""  # JPEG to be looked at, long side at most SHOWN_SIDE
+    heat: bytes = b""  # 8-bit grey PNG in the size of `picture`: 0 to 255 for nothing to the most there is in it
+    found: bool = True  # whether any pixel was predicted as this class; if none was, all pixels are explained
+    stages: tuple[str, ...] = ()  # feature maps that can be asked, from fine to coarse, by their size: "8 x 8"
+    stage: int = 0  # which of them was
+    error: str | None = None  # one sentence
+    milliseconds: float = 0.0

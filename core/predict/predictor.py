@@ -1,4 +1,4 @@
-"""Name pictures with a trained model, one at a time and at once: models that were used lately stay in memory."""
+"""Answer pictures with a trained model, one at a time and at once: models that were used lately stay in memory."""
 
 import time
 from collections.abc import Sequence
@@ -8,23 +8,45 @@ from pathlib import Path
 import torch
 
 from core.data.loading import fit_image, jpeg, read_image
-from core.errors import ImageError
-from core.predict.answer import Answer
+from core.errors import ImageError, InputError
+from core.predict.answer import Answer, Explanation, MaskAnswer
+from core.predict.explain import explain_class
+from core.predict.masks import find_mask
 from core.runs.run import RunPaths
 from core.train.checkpoint import Trained, load_trained
 
 _MODELS_KEPT = 3
 
 
-def predict(run_folder: str, images: Sequence[tuple[str, bytes]]) -> list[Answer]:
-    """The answers of a run's best model to pictures given as (name, file content), in their order.
+def predict(
+    run_folder: str, images: Sequence[tuple[str, bytes]], *, tiles: bool = False, views: bool = False
+) -> list[Answer] | list[MaskAnswer]:
+    """The answers of a run's best model to pictures given as (name, file content), in their order: an Answer each from
+    a classifier, a MaskAnswer each from a segmentation network.
 
     A picture that cannot be read gets an answer with an error; the others are answered all the same. The pictures go
     the same way as those of an evaluation; each goes alone, since a person waits for it, which may move a probability
-    in its sixth digit. Raises RunError when the run has no saved model, WeightsError when the model is damaged.
+    in its sixth digit. `tiles` and `views`, for masks: see a large picture in overlapping windows, and every square
+    from all eight sides. Raises RunError when the run has no saved model, WeightsError when the model is damaged,
+    InputError when a classifier is asked for tiles or views.
     """
     trained = _trained(Path(run_folder))
+    if trained.recipe.task == "segmentation":
+        return [find_mask(trained, name, content, tiles=tiles, views=views) for name, content in images]
+    if tiles or views:
+        raise InputError("Tiles and views are for masks", found="a run that gives each picture one class")
     return [_answer(trained, name, content) for name, content in images]
+
+
+def explain(run_folder: str, name: str, content: bytes, label: str, *, stage: int = -1) -> Explanation:
+    """Where a segmentation run's best model looks for a class in a picture; see `explain_class`.
+
+    Raises RunError and WeightsError as `predict` does, InputError when the run has no such class or no masks.
+    """
+    trained = _trained(Path(run_folder))
+    if trained.recipe.task != "segmentation":
+        raise InputError("Only the classes of a mask can be explained", found="a run that gives each picture one class")
+    return explain_class(trained, name, content, label, stage=stage)
 
 
 def warm(run_folder: str) -> None:

@@ -1,0 +1,91 @@
+"""Where a segmentation network looks for a class of its mask: Grad-CAM.
+
+Grad-CAM (Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391) weighs the feature maps of a layer by how much each
+raises a score, here the logits of a class summed over the pixels predicted as that class (Vinogradova et al., 2020,
+https://arxiv.org/abs/2002.11434). What is left of the weighted sum above zero is warm.
+"""
+
+import time
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from core.data.loading import fit_image, jpeg
+from core.errors import ImageError, InputError, shown
+from core.models.unets import Segmenter
+from core.predict.answer import Explanation
+from core.predict.masks import grey_png, looked_at, read_picture
+from core.train.checkpoint import Trained
+
+
+def explain_class(trained: Trained, name: str, content: bytes, label: str, *, stage: int = -1) -> Explanation:
+    """Grad-CAM of a class of the mask of a picture given as the content of its file, seen as a whole.
+
+    `stage` counts the feature maps of the encoder from the finest, 0, on; -1 is its last and coarsest. A picture that
+    cannot be read gets its reason in `error`. Raises InputError when the model has no such class or stage.
+    """
+    began = time.perf_counter()
+    if label not in trained.classes:
+        raise InputError(
+            "The model has no such class", found=shown(label), expected="one of " + ", ".join(trained.classes)
+        )
+    try:
+        image = read_picture(content, name)
+    except ImageError as error:
+        return Explanation(name, label, error=str(error), milliseconds=1000 * (time.perf_counter() - began))
+    pixels = fit_image(image, trained.recipe.image_size, trained.recipe.fit)
+    square = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    heat, found, stages, used = grad_cam(trained.model, square, trained.classes.index(label), stage)
+    small = looked_at(image)
+    return Explanation(
+        name,
+        label,
+        picture=jpeg(small),
+        heat=grey_png(heat[None].numpy(), (small.shape[1], small.shape[0]), trained.recipe.fit),
+        found=found,
+        stages=stages,
+        stage=used,
+        milliseconds=1000 * (time.perf_counter() - began),
+    )
+
+
+def grad_cam(
+    model: Segmenter, image: torch.Tensor, index: int, stage: int = -1
+) -> tuple[torch.Tensor, bool, tuple[str, ...], int]:
+    """Grad-CAM of the class `index` over an image (1, 3, S, S) uint8, by a model in evaluation mode.
+
+    Gives the heat (S, S) in [0, 1], largest 1 unless nothing speaks for the class; whether any pixel was predicted as
+    the class (else the score is summed over all pixels); the sizes of the encoder's feature maps from fine to coarse;
+    and which of them was asked. Raises InputError when there is no such stage.
+    """
+    seen: dict[str, Any] = {}
+
+    def keep(_: torch.nn.Module, given: tuple, features: Any) -> None:
+        seen["side"] = given[0].shape[-1]  # with the padding
+        # Transformers give their prefix tokens as well. What depends on no weight is the image, which encoders of SMP
+        # list first, and some have an empty place in their list.
+        maps = features[0] if isinstance(features, tuple) and isinstance(features[0], list) else features
+        seen["maps"] = [each for each in maps if each.requires_grad and each.ndim == 4 and each.numel()]
+
+    hook = model.backbone.register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            logits = model(model.normalise(image.to(model.mean.device)))
+    finally:
+        hook.remove()
+    size, maps = image.shape[-1], seen["maps"]
+    if not -len(maps) <= stage < len(maps):
+        raise InputError("The encoder has no such stage", found=str(stage), expected=f"0 to {len(maps) - 1}, or -1")
+    here = (logits.argmax(dim=1) == index)[0]
+    found = bool(here.any())
+    score = logits[0, index][here].sum() if found else logits[0, index].sum()
+    chosen = maps[stage]
+    (gradient,) = torch.autograd.grad(score, chosen, materialize_grads=True)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)  # of each feature map: how much more of it would raise the score
+    warm = (weights * chosen.detach()).sum(dim=1, keepdim=True).relu()
+    side = seen["side"]
+    heat = functional.interpolate(warm, (side, side), mode="bilinear", align_corners=False)[0, 0, :size, :size]
+    most = float(heat.max())
+    stages = tuple(f"{each.shape[-2]} × {each.shape[-1]}" for each in maps)
+    return (heat / most if most > 0 else heat).float().cpu(), found, stages, stage % len(maps)
