@@ -21,8 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from core.errors import RunError, StorageError, WeightsError
-from core.models.classifiers import Classifier, build_classifier
 from core.recipe import Recipe
+from core.train.task import Network, build_model
 from core.workspace import replacing, write_json
 
 SECONDS_BETWEEN_SAVES = 5.0  # epochs on cached features take milliseconds; writing each would cost more than training
@@ -30,12 +30,12 @@ SECONDS_BETWEEN_SAVES = 5.0  # epochs on cached features take milliseconds; writ
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained classifier, ready to predict, with what it must never be separated from."""
+    """A trained network of either task, ready to predict, with what it must never be separated from."""
 
-    model: Classifier
+    model: Network  # of the recipe's task
     classes: tuple[str, ...]
     recipe: Recipe
-    facts: dict[str, Any]  # epoch, metrics, interval, dataset id and fingerprint
+    facts: dict[str, Any]  # epoch, metrics, interval, dataset id and fingerprint; of masks also `picture`, see the task
 
 
 def load_trained(best: Path, device: str = "cpu") -> Trained:
@@ -45,7 +45,7 @@ def load_trained(best: Path, device: str = "cpu") -> Trained:
     """
     facts = read_facts(best)
     recipe = Recipe.parse(facts["recipe"])
-    model = build_classifier(recipe.model, len(facts["classes"]), pretrained=False)
+    model = build_model(recipe, len(facts["classes"]), pretrained=False)
     model.load_state_dict(load_file(best))
     return Trained(model.to(device).eval(), tuple(facts["classes"]), recipe, facts)
 

@@ -12,8 +12,6 @@ from torch.utils.data import DataLoader
 from core.augment.catalog import resolve
 from core.augment.pipeline import Augmentation
 from core.data.dataset import Dataset
-from core.data.loading import DecodedImages
-from core.models.classifiers import CHUNK, Classifier
 from core.recipe import Phase, Recipe
 from core.train.devices import loader_processes, precision_of
 from core.train.events import Started
@@ -21,14 +19,15 @@ from core.train.features import FrozenFeatures
 from core.train.freezing import freeze, set_training
 from core.train.optimizers import build_optimizer
 from core.train.schedules import build_schedule
-from core.train.sources import FeatureSource, ImageSource, Itinerary, OrderedBatches, ShuffledBatches
+from core.train.sources import FeatureSource, Itinerary, OrderedBatches, ShuffledBatches
+from core.train.task import Batch, Network, Source, Task
 
 
 class Course:
     """What the loop needs of one phase.
 
-    With a frozen backbone the inputs are stored features and the way is the head; otherwise the inputs are images and
-    the way is the whole model. The loop does not know which.
+    With a frozen backbone whose features are stored these are the inputs and the way is the head; otherwise the inputs
+    are images and the way is the whole model. The loop does not know which.
     """
 
     def __init__(
@@ -36,8 +35,8 @@ class Course:
         recipe: Recipe,
         phase: Phase,
         dataset: Dataset,
-        model: Classifier,
-        images: DecodedImages,
+        model: Network,
+        task: Task,
         cache: Path,
         accelerator: Accelerator,
     ) -> None:
@@ -45,12 +44,12 @@ class Course:
         self._passed = 0
         self._frozen = freeze(model.backbone, model.head, phase.trainable)
         rows = resolve(recipe.augment)
-        if phase.trainable == "head":
-            self._features = FrozenFeatures(model, images, dataset, recipe, rows, cache, accelerator)
+        if phase.trainable == "head" and task.stores_features:
+            self._features = FrozenFeatures(model, task.images, dataset, recipe, rows, cache, accelerator)
             source, way, self._prepare_inputs = FeatureSource(self._features, dataset), model.head, _as_they_are
         else:
             self._features = None
-            source, way = ImageSource(images, dataset, Augmentation(rows), recipe.seed), model
+            source, way = task.source(Augmentation(rows)), model
             self._prepare_inputs = model.normalise
 
         self._epoch = ShuffledBatches(_rows(dataset, "train"), recipe.batch_size, recipe.seed)
@@ -58,12 +57,11 @@ class Course:
         optimizer = build_optimizer(model, recipe.optimizer, phase.learning_rate)
         schedule = build_schedule(optimizer, recipe.schedule, self.steps * phase.epochs)
         self._way, self._optimizer, self._schedule = accelerator.prepare(way, optimizer, schedule)
-        on_cpu = accelerator.device.type == "cpu"
-        self._validation = OrderedBatches(_rows(dataset, "validation"), CHUNK if on_cpu else recipe.batch_size)
+        self._validation = OrderedBatches(_rows(dataset, "validation"), task.validation_batch)
         self._loader, self._itinerary = self._load(source)
         set_training(model, self._frozen)
 
-    def _load(self, source: ImageSource | FeatureSource) -> tuple[DataLoader, Itinerary]:
+    def _load(self, source: Source) -> tuple[DataLoader, Itinerary]:
         # Features come from the model itself, so they are made in this process.
         processes = loader_processes(self._accelerator.device) if self._features is None else 0
         itinerary = Itinerary(self._epoch, ahead=_nothing if processes else source.prefetch)
@@ -93,23 +91,23 @@ class Course:
             cached_features=self._features is not None,
         )
 
-    def training_batches(self, draw: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def training_batches(self, draw: int) -> Iterator[Batch]:
         """Inputs and targets of one epoch, on the device; `draw` (from 0) chooses shuffle and augmentation."""
         self._epoch.start(draw)
         return self._on_device(self._epoch)
 
-    def validation_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def validation_batches(self) -> Iterator[Batch]:
         """Inputs and targets of the validation split, in order, without augmentation."""
         return self._on_device(self._validation)
 
-    def _on_device(self, batches: ShuffledBatches | OrderedBatches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _on_device(self, batches: ShuffledBatches | OrderedBatches) -> Iterator[Batch]:
         self._itinerary.batches = batches
         device = self._accelerator.device
         for inputs, targets in self._loader:
             yield inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits (n, K) of a batch."""
+        """Logits (n, K, ...) of a batch."""
         if self._features is None:
             self._passed += len(inputs)
         return self._way(self._prepare_inputs(inputs))

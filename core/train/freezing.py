@@ -1,8 +1,9 @@
-"""Which part of a classifier may change in a phase, and keeping the rest truly still.
+"""Which part of a network may change in a phase, and keeping the rest truly still.
 
 A layer here is a module that owns parameters directly (a convolution, a norm, a linear layer), counted in the order in
 which the network is built. A frozen norm layer must also stay in evaluation mode: otherwise its running statistics
-would drift with every batch although no gradient touches it.
+would drift with every batch although no gradient touches it. A backbone that is frozen as a whole is in evaluation
+mode as a whole: what it drops at random while it learns would only be noise to what learns from it.
 """
 
 import re
@@ -22,6 +23,7 @@ class Frozen:
     layers: tuple[nn.Module, ...]
     trainable: int
     frozen: int
+    whole: tuple[nn.Module, ...] = ()  # the backbone, where all of it stays still
 
 
 def layers_of(module: nn.Module) -> list[nn.Module]:
@@ -44,14 +46,15 @@ def freeze(backbone: nn.Module, head: nn.Module, trainable: str) -> Frozen:
     still = tuple(layer for layer in layers if layer not in moving)
     parameters = [*backbone.parameters(), *head.parameters()]
     free = sum(p.numel() for p in parameters if p.requires_grad)
-    return Frozen(still, free, sum(p.numel() for p in parameters) - free)
+    whole = () if moving else (backbone,)
+    return Frozen(still, free, sum(p.numel() for p in parameters) - free, whole)
 
 
 def set_training(model: nn.Module, frozen: Frozen) -> None:
-    """Put `model` in training mode and its frozen layers back in evaluation mode."""
+    """Put `model` in training mode and what is frozen of it back in evaluation mode."""
     model.train()
-    for layer in frozen.layers:
-        layer.eval()
+    for part in (*frozen.whole, *frozen.layers):
+        part.eval()
 
 
 def _moving(layers: Sequence[nn.Module], trainable: str) -> set[nn.Module]:

@@ -1,4 +1,4 @@
-"""The training loop: one path for frozen and unfrozen backbones, on a CPU or a GPU, from the start or taken up again.
+"""The training loop: one path for classes and masks, a frozen backbone or none, from the start or taken up again.
 
 Every random draw comes from the recipe's seed and a name (`core.seeding`): the shuffle of epoch 3 is the same whether
 or not epoch 2 ran in this process. So a run that is taken up again at an epoch's end goes on exactly as it would have,
@@ -16,9 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from core.data.dataset import Dataset
-from core.data.loading import DecodedImages
 from core.errors import TrainingError
-from core.models.classifiers import build_classifier
 from core.recipe import Recipe
 from core.seeding import derive
 from core.train.check import check
@@ -26,7 +24,7 @@ from core.train.checkpoint import Checkpointer
 from core.train.course import Course
 from core.train.devices import accelerator_for
 from core.train.events import EpochEnd, Event, Outcome, Resumed, Step
-from core.train.task import ClassificationTask, Tally
+from core.train.task import Tally, Task, task_for
 
 SECONDS_BETWEEN_STEPS_TOLD = 0.5  # telling costs a wait for the device, and nobody reads faster
 
@@ -53,17 +51,17 @@ def train(
     check(recipe, dataset)
     with ExitStack() as stack:
         accelerator = stack.enter_context(accelerator_for(recipe))
-        images = stack.enter_context(closing(DecodedImages(dataset, recipe.image_size, recipe.fit, cache)))
+        task = stack.enter_context(closing(task_for(recipe, dataset, accelerator.device, cache)))
         keeper = Checkpointer(best, best_facts, last)
         stack.callback(keeper.rescue)
-        yield from _train(recipe, dataset, accelerator, images, keeper, cache, should_stop, resume)
+        yield from _train(recipe, dataset, accelerator, task, keeper, cache, should_stop, resume)
 
 
 def _train(
     recipe: Recipe,
     dataset: Dataset,
     accelerator: Accelerator,
-    images: DecodedImages,
+    task: Task,
     keeper: Checkpointer,
     cache: Path,
     should_stop: Callable[[], bool],
@@ -73,8 +71,7 @@ def _train(
 
     # The model, with its head drawn from the seed.
     torch.manual_seed(derive(recipe.seed, "weights"))
-    model = build_classifier(recipe.model, len(dataset.classes)).to(accelerator.device)
-    task = ClassificationTask(len(dataset.classes), recipe.loss, accelerator.device)
+    model = task.build().to(accelerator.device)
 
     # Where an earlier attempt ended, if one did.
     saved = keeper.load_last() if resume else None
@@ -84,13 +81,14 @@ def _train(
         done, best_so_far = saved["epoch"], saved["best"]
     if resume:
         yield Resumed(done)
+    yield from task.looks()
 
     told, throughput, stopped, end_of_phase = -math.inf, _Throughput(), False, 0
     for number, phase in enumerate(recipe.phases):
         start_of_phase, end_of_phase = end_of_phase, end_of_phase + phase.epochs
         if done >= end_of_phase:
             continue
-        course = Course(recipe, phase, dataset, model, images, cache, accelerator)
+        course = Course(recipe, phase, dataset, model, task, cache, accelerator)
         if saved and saved["phase"] == number:
             course.load(saved)
         yield course.started(number)
@@ -100,10 +98,10 @@ def _train(
             torch.manual_seed(derive(recipe.seed, "epoch", epoch))
             learned, looked, epoch_began = task.tally(), course.looked, time.monotonic()
             for step, (inputs, targets) in enumerate(course.training_batches(draw=epoch - 1), start=1):
-                logits = course.forward(inputs)
-                losses = task.losses(logits, targets)
+                outputs = course.forward(inputs)
+                losses = task.losses(outputs, targets)
                 course.learn(losses.mean())
-                learned.add(losses, logits, targets)
+                learned.add(losses, outputs, targets)
                 now = time.monotonic()
                 if now - told >= SECONDS_BETWEEN_STEPS_TOLD:
                     _insist_on_numbers(learned, epoch, step)
@@ -122,14 +120,15 @@ def _train(
             validated = task.tally()
             with course.evaluating():
                 for inputs, targets in course.validation_batches():
-                    logits = course.forward(inputs)
-                    validated.add(task.losses(logits, targets), logits, targets)
+                    outputs = course.forward(inputs)
+                    validated.add(task.losses(outputs, targets), outputs, targets)
+                looks = [*task.look(epoch, course.forward)]
             _insist_on_numbers(validated, epoch, course.steps)
             metrics, interval = validated.metrics(), validated.interval()
             is_best = task.better(metrics, best_so_far)
             if is_best:
                 best_so_far = {**metrics, "epoch": epoch}
-                keeper.keep_best(model, _facts(recipe, dataset, best_so_far, interval))
+                keeper.keep_best(model, _facts(recipe, dataset, best_so_far, interval) | task.facts())
             yield EpochEnd(
                 phase=number,
                 epoch=epoch,
@@ -141,7 +140,9 @@ def _train(
                 learning_rate=course.learning_rate,
                 stored=stored,
                 best=is_best,
+                per_class=validated.per_class(),
             )
+            yield from looks
             if stopped:
                 break
             done = epoch
@@ -159,7 +160,7 @@ def _train(
         state="stopped" if stopped else "finished",
         epochs_done=done,
         best=kept["metrics"],
-        interval=tuple(kept["interval"]),
+        interval=kept["interval"] and tuple(kept["interval"]),
         seconds=time.monotonic() - began,
         images_per_second=throughput.overall,
     )
@@ -188,16 +189,17 @@ class _Throughput:
 
 
 def _facts(
-    recipe: Recipe, dataset: Dataset, metrics: dict[str, float], interval: tuple[float, float]
+    recipe: Recipe, dataset: Dataset, metrics: dict[str, float], interval: tuple[float, float] | None
 ) -> dict[str, Any]:
     return {
+        "task": recipe.task,
         "recipe": recipe.model_dump(mode="json"),
         "classes": list(dataset.classes),
         "dataset": dataset.id,
         "dataset_fingerprint": dataset.fingerprint,
         "epoch": metrics["epoch"],
         "metrics": metrics,
-        "interval": list(interval),
+        "interval": interval and list(interval),
     }
 
 

@@ -1,6 +1,6 @@
-"""What an epoch reads: which rows in which order, and the inputs that belong to them.
+"""What an epoch reads: which rows in which order, and the inputs and targets that belong to them.
 
-A source answers `__getitems__`, PyTorch's batched look-up, with inputs and labels. Each index is a pair (row, draw):
+A source answers `__getitems__`, PyTorch's batched look-up, with inputs and targets. Each index is a pair (row, draw):
 the row of the dataset and the draw number of the augmentation, or None for the image as it is. Because the draw travels
 with the index, any process can make any item, and an epoch can be replayed on its own.
 """
@@ -13,6 +13,7 @@ import torch
 from core.augment.pipeline import Augmentation, sample_seed
 from core.data.dataset import Dataset
 from core.data.loading import DecodedImages
+from core.data.mask_files import DecodedMasks
 from core.seeding import derive
 from core.train.features import FrozenFeatures
 
@@ -106,6 +107,31 @@ class ImageSource(torch.utils.data.Dataset):
     def prefetch(self, indices: Sequence[Index]) -> None:
         """Begin to decode these images in the background."""
         self._images.prefetch([row for row, _ in indices])
+
+
+class MaskSource(torch.utils.data.Dataset):
+    """Images (n, 3, S, S) uint8 and masks (n, S, S) uint8, varied by one draw where a draw number is given."""
+
+    def __init__(
+        self, images: DecodedImages, masks: DecodedMasks, dataset: Dataset, augmentation: Augmentation, seed: int
+    ) -> None:
+        self._images, self._masks, self._augmentation, self._seed = images, masks, augmentation, seed
+        self._ids = [sample.id for sample in dataset.samples]
+
+    def __getitems__(self, indices: Sequence[Index]) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = [row for row, _ in indices]
+        images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
+        masks = torch.from_numpy(self._masks.get(rows))
+        if indices[0][1] is None:
+            return images, masks
+        seeds = [sample_seed(self._seed, self._ids[row], draw) for row, draw in indices]
+        return self._augmentation(images, seeds, masks)
+
+    def prefetch(self, indices: Sequence[Index]) -> None:
+        """Begin to decode these images and masks in the background."""
+        rows = [row for row, _ in indices]
+        self._images.prefetch(rows)
+        self._masks.prefetch(rows)
 
 
 class FeatureSource(torch.utils.data.Dataset):

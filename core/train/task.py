@@ -1,66 +1,109 @@
-"""What a problem means by loss and by counts. Segmentation will be a second task of the same shape."""
+"""What differs between the problems that a run can be about, so that the loop need not know which it is.
 
-import numpy as np
+A task knows the network, what a loss and a score are, which targets belong to the pictures and what can be shown of a
+model that still learns. Each is a file of the same inner shape: `classification.py`, `segmentation.py`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Union
+
 import torch
 
-from core.metrics.intervals import wilson
-from core.recipe import LossChoice
-from core.train.losses import build_loss
+from core.augment.pipeline import Augmentation
+from core.data.dataset import Dataset
+from core.data.loading import DecodedImages
+from core.models.classifiers import Classifier
+from core.recipe import Recipe
+from core.train.classification import ClassificationTask
+from core.train.events import Look, Looks
+from core.train.segmentation import SegmentationTask
+from core.train.sources import Index
+
+if TYPE_CHECKING:
+    from core.models.unets import Segmenter
+
+Network = Union[Classifier, "Segmenter"]  # with a backbone and a head, and its own way of normalising pictures
+Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
 
 
-class Tally:
-    """Additive counts over a pass: summed loss and a confusion matrix. Nothing that grows with the number of images."""
+class Tally(Protocol):
+    """Additive counts over a pass. Whatever is told of the pass is computed from them."""
 
-    def __init__(self, classes: int, device: torch.device) -> None:
-        self._classes = classes
-        self._loss = torch.zeros((), dtype=torch.float64, device="cpu" if device.type == "mps" else device)
-        self._confusion = torch.zeros(classes * classes, dtype=torch.int64, device=device)
-        self.images = 0
+    images: int  # so far
 
-    def add(self, losses: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> None:
-        """Count one batch: losses (n,), logits (n, K), targets (n,)."""
-        self._loss += losses.detach().sum().to(self._loss)
-        cells = targets * self._classes + logits.detach().argmax(1)
-        self._confusion += torch.bincount(cells, minlength=self._classes**2)
-        self.images += len(targets)
+    def add(self, losses: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        """Count one batch of n images: losses (n,), and what the model gave and should have given."""
 
     @property
     def loss(self) -> float:
         """Mean loss over the images so far. Reading it waits for the device."""
-        return self._loss.item() / max(1, self.images)
 
     def metrics(self) -> dict[str, float]:
-        """Loss and accuracy of the pass."""
-        return {"loss": self.loss, "accuracy": self._hits() / max(1, self.images)}
+        """Loss and scores of the pass."""
 
-    def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the accuracy."""
-        found = wilson(self._hits(), self.images)
-        return found.low, found.high
+    def per_class(self) -> tuple[float | None, ...]:
+        """A score of each class, in their order; None where the counts do not define it. Empty where there is none."""
 
-    def _hits(self) -> int:
-        confusion = self._confusion.cpu().numpy().reshape(self._classes, self._classes)
-        return int(np.trace(confusion))
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the score that stands for a run; None where it is too few images."""
 
 
-class ClassificationTask:
-    """One label per image."""
+class Source(Protocol):
+    """Inputs and targets by index, for PyTorch's batched look-up."""
 
-    def __init__(self, classes: int, loss: LossChoice, device: torch.device) -> None:
-        self._classes, self._device = classes, device
-        self._loss = build_loss(loss)
+    def __getitems__(self, indices: Sequence[Index]) -> Batch: ...
+
+    def prefetch(self, indices: Sequence[Index]) -> None:
+        """Begin to get these ready in the background."""
+
+
+class Task(Protocol):
+    """One problem, opened for one run. `images` are the decoded images of its dataset."""
+
+    images: DecodedImages
+    validation_batch: int  # images per pass that only looks
+    stores_features: bool  # while the backbone is frozen, the head learns from its stored features
+
+    def build(self) -> Network:
+        """The network, its head drawn from torch's global generator: seed it first."""
+
+    def source(self, augmentation: Augmentation) -> Source:
+        """The pictures and their targets."""
+
+    def losses(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """One loss per image, (n,) float32, whose mean is learned from."""
 
     def tally(self) -> Tally:
         """Fresh counts for one pass."""
-        return Tally(self._classes, self._device)
 
-    def losses(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """One loss per image, (n,) float32."""
-        return self._loss(logits.float(), targets)
+    def better(self, one: dict[str, float], other: dict[str, float] | None) -> bool:
+        """Whether `one` is the better validation, by the figure that the recipe chooses the best epoch by."""
 
-    @staticmethod
-    def better(one: dict[str, float], other: dict[str, float] | None) -> bool:
-        """Whether `one` is the better validation: higher accuracy, and at equal accuracy the lower loss."""
-        if other is None:
-            return True
-        return (one["accuracy"], -one["loss"]) > (other["accuracy"], -other["loss"])
+    def looks(self) -> Iterator[Looks]:
+        """The few validation images to be shown after each epoch; nothing where there is nothing to show."""
+
+    def look(self, epoch: int, forward: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[Look]:
+        """What the model, in evaluation mode, makes of them."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a saved model of this task must never be separated from, besides what every one carries."""
+
+    def close(self) -> None:
+        """Let go of the files."""
+
+
+TASKS: dict[str, type[ClassificationTask] | type[SegmentationTask]] = {
+    "classification": ClassificationTask,
+    "segmentation": SegmentationTask,
+}
+
+
+def task_for(recipe: Recipe, dataset: Dataset, device: torch.device, cache: Path) -> Task:
+    """The task of a recipe, with the decoded pictures of its dataset under `cache`; to be closed."""
+    return TASKS[recipe.task](recipe, dataset, device, cache)
+
+
+def build_model(recipe: Recipe, classes: int, *, pretrained: bool = True) -> Network:
+    """The network that a recipe asks for; with `pretrained=False` one about to be loaded, at random."""
+    return TASKS[recipe.task].network(recipe, classes, pretrained=pretrained)
