@@ -99,9 +99,9 @@ class MaskTable:
             classes=classes,
             ids=ids,
             files=files,
-            sizes=np.array([widths, heights], dtype=np.int64).T,
+            sizes=np.array(list(zip(widths, heights, strict=True)), dtype=np.int64),
             confusion=_confusions(pixels, len(classes)),
-            outlines=distances.T.reshape(len(rows), len(classes), 2),
+            outlines=np.ascontiguousarray(distances.T).reshape(len(rows), len(classes), 2),
             split=splits[0],
             checkpoint=checkpoints[0],
         )

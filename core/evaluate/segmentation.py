@@ -151,7 +151,7 @@ def evaluate_masks(table: MaskTable, *, empty: str = "skip") -> SegmentationResu
         n=len(table),
         classes=table.classes,
         background=background,
-        per_class=tuple(_per_class(table, counts, place, score) for place, score in enumerate(pooled.classes)),
+        per_class=_per_class(table, counts, pooled),
         with_background=_means(pooled.mean_with_background),
         over_images=_summary(image_scores(counts, background, empty=empty)),
         empty=empty,
@@ -218,26 +218,29 @@ def threshold_figures(levels: Levels) -> dict[str, np.ndarray]:
     return {"threshold": np.arange(LEVELS + 1) / LEVELS} | {name: metric(counts) for name, metric in METRICS.items()}
 
 
-def _per_class(table: MaskTable, counts: np.ndarray, place: int, score: MaskScore) -> PerMaskClass:
-    outlines = table.outlines[:, place]
-    known = outlines[~np.isnan(outlines[:, 0])]
-    return PerMaskClass(
-        **vars(score),
-        label=table.classes[place],
-        pixels=int(counts[:, place, TRUTH].sum()),
-        images=int((counts[:, place, TRUTH] > 0).sum()),
-        boundary=float(known[:, 0].mean()) if len(known) else None,
-        boundary_interval=_mean_interval(known[:, 0]),
-        boundary95=float(known[:, 1].mean()) if len(known) else None,
-        boundary_images=len(known),
+def _per_class(table: MaskTable, counts: np.ndarray, scores: MaskScores) -> tuple[PerMaskClass, ...]:
+    both = ~np.isnan(table.outlines[..., 0])  # (N, K): images with an outline of the class in truth and answer
+    parts = np.stack([np.where(both, table.outlines[..., 0], 0.0), both], axis=-1)  # (N, K, 2): they add up
+    images = both.sum(axis=0)
+    means = np.divide(np.where(both[..., None], table.outlines, 0.0).sum(axis=0), np.maximum(1, images)[:, None])
+    drawn = None
+    if len(table) >= FEWEST_IMAGES:
+        sums = resampled_sums(parts)
+        drawn = np.divide(sums[..., 0], sums[..., 1], out=np.full(sums.shape[:2], np.nan), where=sums[..., 1] > 0)
+    intervals = image_intervals(means[:, 0], drawn, images, shares=False)
+    return tuple(
+        PerMaskClass(
+            **vars(score),
+            label=label,
+            pixels=int(counts[:, place, TRUTH].sum()),
+            images=int((counts[:, place, TRUTH] > 0).sum()),
+            boundary=float(means[place, 0]) if images[place] else None,
+            boundary_interval=intervals[place],
+            boundary95=float(means[place, 1]) if images[place] else None,
+            boundary_images=int(images[place]),
+        )
+        for place, (label, score) in enumerate(zip(table.classes, scores.classes, strict=True))
     )
-
-
-def _mean_interval(values: np.ndarray) -> Interval | None:
-    if len(values) < FEWEST_IMAGES:
-        return None
-    drawn = resampled_sums(values) / len(values)
-    return image_intervals(values.mean(keepdims=True), drawn[:, None], np.array([len(values)]))[0]
 
 
 def _kinds_of_mistakes(confusion: np.ndarray, background: int | None) -> np.ndarray:

@@ -117,9 +117,14 @@ def resampled_sums(counts: np.ndarray, *, draws: int = 1000, seed: int = 0) -> n
 
 
 def image_intervals(
-    values: np.ndarray, drawn: np.ndarray | None, images: np.ndarray, level: float = 0.95
+    values: np.ndarray,
+    drawn: np.ndarray | None,
+    images: np.ndarray,
+    level: float = 0.95,
+    *,
+    shares: bool = True,
 ) -> list[Interval | None]:
-    """Intervals of numbers (P,) in [0, 1] from what they are in every draw of images, (D, P).
+    """Intervals of numbers (P,), shares or distances, from what they are in every draw of images, (D, P).
 
     `images` (P,) says on how many images each number rests; from fewer than five, and where the number or `drawn` is
     undefined, the interval is None.
@@ -131,8 +136,8 @@ def image_intervals(
     94 %. No resampling sees a blunder that one image in fifty shows until it is among the images: then a mean over
     images was held in as few as 71 %.
 
-    A number at 0 or 1 in every draw, as after answers that are all empty, gets Wilson's interval for none or all of its
-    images, because one without a width would claim to be certain.
+    With `shares`, numbers are shares in [0, 1]: one that is 0 or 1 in every draw, as after answers that are all empty,
+    gets Wilson's interval for none or all of its images, because one without a width would claim to be certain.
     """
     if drawn is None:
         return [None] * len(values)
@@ -146,7 +151,7 @@ def image_intervals(
         column = ordered[: defined[place], place]
         tail = _tail(int(rests), level)
         low, high = np.interp(np.array([tail, 1 - tail]) * (len(column) - 1), np.arange(len(column)), column)
-        if low == high and value in (0.0, 1.0):
+        if shares and low == high and value in (0.0, 1.0):
             z = NormalDist().inv_cdf((1 + level) / 2)
             reach = z * z / (rests + z * z)
             low, high = (0.0, reach) if value == 0 else (1 - reach, 1.0)
