@@ -9,12 +9,18 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from core.data.loading import jpeg
+from core.data.mask_files import mask_png
 from core.errors import StorageError, storage_errors
 from core.runs.journal import Journal
-from core.runs.run import RunPaths, RunState, RunStatus, write_status
+from core.runs.run import RunPaths, RunState, RunStatus, look_name, write_status
 from core.runs.store import drop_ballast
+from core.workspace import replacing
+
+if TYPE_CHECKING:
+    from core.train.events import Look, Looks
 
 SECONDS_BETWEEN_STATES = 1.0  # epochs on cached features take milliseconds, and a page looks once a second
 SECONDS_BETWEEN_HEARTBEATS = 2.0
@@ -34,6 +40,24 @@ class Chronicle:
         self._status = status
         self._began, self._seconds_before = clock(), status.seconds
         self._written = clock()
+        self._shown: tuple[str, ...] = ()  # ids of the samples that are looked at after each epoch
+
+    def show(self, looks: "Looks") -> None:
+        """Keep the images, and their true masks, that are looked at after each epoch, and journal that they are here.
+
+        Raises StorageError when the disk is full.
+        """
+        self._shown = looks.ids
+        for sample_id, image, truth in zip(looks.ids, looks.images, looks.truth, strict=True):
+            _write(self._paths.look(sample_id, "image.jpg"), jpeg(image))
+            _write(self._paths.look(sample_id, "truth.png"), mask_png(truth))
+        self.record(looks.entry())
+
+    def look(self, look: "Look") -> None:
+        """Keep what the model made of them, then journal it. Raises StorageError when the disk is full."""
+        for sample_id, mask in zip(self._shown, look.masks, strict=True):
+            _write(self._paths.look(sample_id, look_name(look.epoch)), mask_png(mask))
+        self.record(look.entry())
 
     def record(self, entry: dict[str, Any]) -> None:
         """Journal one entry of training, and let state and log follow. Raises StorageError when the disk is full."""
@@ -84,7 +108,8 @@ class Chronicle:
         self._status = replace(self._status, epochs_done=entry["epoch"], images_per_second=entry["images_per_second"])
         if entry["best"]:
             best = {**entry["validation"], "epoch": entry["epoch"]}
-            self._status = replace(self._status, best=best, interval=tuple(entry["interval"]))
+            interval = entry["interval"] and tuple(entry["interval"])
+            self._status = replace(self._status, best=best, interval=interval)
         figures = [
             f"{split} {name} {entry[split][name]:.3f}" for split in ("train", "validation") for name in entry[split]
         ]
@@ -115,3 +140,8 @@ class Heartbeat:
                 self._path.touch()
             if self._over.wait(self._seconds):
                 return
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

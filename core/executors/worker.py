@@ -11,6 +11,7 @@ import faulthandler
 import importlib
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -84,7 +85,7 @@ def work(
 def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callable[[], bool]) -> dict[str, Any]:
     # The imports of a cold worker come after the run was taken, so that the run is seen to be at work meanwhile.
     from core.evaluate.evaluation import evaluate_run
-    from core.train.events import Outcome
+    from core.train.events import Look, Looks, Outcome
     from core.train.loop import train
 
     paths, workspace = run.paths, store.workspace
@@ -94,8 +95,9 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
     chronicle.record({"kind": "start", "attempt": run.status.attempt, "pid": os.getpid()})
     trim(workspace.cache, partial(_datasets_in_use, store))
     for split in SPLITS if resume else ():  # reports of weights that are about to change
-        paths.predictions(split).unlink(missing_ok=True)
-        paths.results(split).unlink(missing_ok=True)
+        for report in (paths.predictions(split), paths.results(split), paths.levels(split)):
+            report.unlink(missing_ok=True)
+        shutil.rmtree(paths.masks(split), ignore_errors=True)
 
     outcome = None
     for event in train(
@@ -108,7 +110,12 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
         should_stop=lambda: paths.stop.exists() or asked_to_end(),
         resume=resume,
     ):
-        chronicle.record(event.entry())
+        if isinstance(event, Looks):
+            chronicle.show(event)
+        elif isinstance(event, Look):
+            chronicle.look(event)
+        else:
+            chronicle.record(event.entry())
         if isinstance(event, Outcome):
             outcome = event
 
