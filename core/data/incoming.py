@@ -1,16 +1,19 @@
 """Imports that nobody has kept yet: look at what was found first, then keep it as a dataset or throw it away.
 
-`inspect` copies every readable image into incoming/<id>/ and says what it found. `keep` deals the splits and moves the
-folder, in one step, to datasets/<id>/: a dataset is there as a whole or not at all.
+`inspect` copies every readable image into incoming/<id>/ and says what it found. Where the images have masks, `remap`
+says what the values of the masks mean. `keep` deals the splits and moves the folder, in one step, to datasets/<id>/: a
+dataset is there as a whole or not at all.
 """
 
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from core.data.archive import unpack
 from core.data.dataset import (
@@ -26,15 +29,30 @@ from core.data.dataset import (
     thumbnail_file,
     write_table,
 )
-from core.data.intake import Report, Taken, take_all
+from core.data.intake import RAW, Report, Taken, take_all
 from core.data.library import plain_name
+from core.data.mask_import import Judged, rejudge, settle, small_mask, write_masks
+from core.data.mask_values import MaskMap
+from core.data.masks import MaskAudit
 from core.data.readers.catalog import AUTO, reader, recognise
-from core.data.split import SplitRule, complete_given, stratified
+from core.data.split import SplitRule, complete_given, rarest_held, stratified
 from core.data.tree import Tree, readable, walk
 from core.errors import DatasetError, storage_errors
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json
 
-__all__ = ["Proposal", "SplitRule", "discard", "inspect", "keep", "load_proposal", "new_folder", "propose", "sweep"]
+__all__ = [
+    "Proposal",
+    "SplitRule",
+    "discard",
+    "inspect",
+    "keep",
+    "load_proposal",
+    "mask_preview",
+    "new_folder",
+    "propose",
+    "remap",
+    "sweep",
+]
 
 STALE = 24 * 3600  # seconds after which an import that nobody kept is thrown away
 PROPOSAL, FOUND = "proposal.json", "found.csv"
@@ -51,10 +69,13 @@ class Proposal:
     why: str  # what was recognised, as a sentence
     source: str
     classes: tuple[str, ...]
-    samples: tuple[Sample, ...]  # their split is "" where the layout gives none
+    samples: tuple[Sample, ...]  # their split is "" where the layout gives none, their mask the file as it came
     skipped: tuple[Skipped, ...]
     bytes: int
     notes: tuple[str, ...] = ()  # what a person should know before keeping it, as sentences
+    task: str = "classification"
+    masks: MaskAudit | None = None  # of segmentation: what the masks hold
+    mask_map: MaskMap | None = None  # of segmentation: what their values mean
 
     @property
     def has_splits(self) -> bool:
@@ -115,38 +136,90 @@ def propose(
     source: str,
     layout: str = AUTO,
     owned: bool = False,
+    labels: Mapping[str, str] | None = None,
     report: Report | None = None,
 ) -> Proposal:
-    """The proposal for a tree, its images taken into `folder`. `owned` files are moved, others are copied."""
+    """The proposal for a tree, its images taken into `folder`. `owned` files are moved, others are copied.
+
+    `labels` are names for values of masks, where somebody knows them: {"128": "cytoplasm"}.
+    """
     row, why, found = recognise(tree, layout)
     taken = take_all(found, folder, owned, report or (lambda done, of: None))
     shutil.rmtree(folder / "unpacked", ignore_errors=True)
     skipped = [*found.skipped, *(outcome for outcome in taken if isinstance(outcome, Skipped))]
     readable = [outcome for outcome in taken if isinstance(outcome, Taken)]
-    holding = {outcome.label for outcome in readable}
-    classes = tuple(label for label in found.classes if label in holding)
-    _check_classes(classes, readable, skipped)
-    labels = {label: index for index, label in enumerate(classes)}
-    samples = tuple(
-        replace(outcome.sample, id=f"{place:06d}", label=labels[outcome.label])
-        for place, outcome in enumerate(readable)
-    )
-    empty = [label for label in found.classes if label not in holding]
-    proposal = Proposal(
+    base = Proposal(
         id=folder.name,
         folder=folder,
         name=name,
         layout=row.name,
         why=why,
         source=source,
-        classes=classes,
-        samples=samples,
+        classes=(),
+        samples=(),
         skipped=tuple(skipped),
         bytes=sum({outcome.sample.digest: outcome.bytes for outcome in readable}.values()),
-        notes=(*_empty_notes(empty), *_untrained_notes(samples, classes), *_scarce_notes(samples, classes)),
     )
+    if any(image.mask for image in found.images):
+        if not readable:
+            _check_classes((), readable, skipped)
+        proposal = _with_masks(base, settle(folder, readable, skipped, labels))
+    else:
+        proposal = _with_labels(base, found.classes, readable)
     _save(proposal)
     return proposal
+
+
+def _with_labels(base: Proposal, found: tuple[str, ...], readable: list[Taken]) -> Proposal:
+    """The proposal of images with one class each. Raises DatasetError when fewer than two classes can be read."""
+    holding = {outcome.label for outcome in readable}
+    classes = tuple(label for label in found if label in holding)
+    _check_classes(classes, readable, list(base.skipped))
+    labels = {label: index for index, label in enumerate(classes)}
+    samples = tuple(
+        replace(outcome.sample, id=f"{place:06d}", label=labels[outcome.label])
+        for place, outcome in enumerate(readable)
+    )
+    empty = [label for label in found if label not in holding]
+    notes = (*_empty_notes(empty), *_untrained_notes(samples, classes), *_scarce_notes(samples, classes))
+    return replace(base, classes=classes, samples=samples, notes=notes)
+
+
+def _with_masks(base: Proposal, judged: Judged) -> Proposal:
+    """The proposal of images with masks, under a map."""
+    classes = judged.mask_map.classes
+    return replace(
+        base,
+        task="segmentation",
+        classes=classes,
+        samples=judged.samples,
+        skipped=judged.skipped,
+        notes=(*_untrained_notes(judged.samples, classes), *_scarce_notes(judged.samples, classes)),
+        masks=judged.audit,
+        mask_map=judged.mask_map,
+    )
+
+
+def remap(workspace: Workspace, proposal_id: str, mask_map: MaskMap) -> Proposal:
+    """The proposal under another map: classes renamed, merged or ignored, another tolerance. Its masks are judged anew.
+
+    Quick: no mask is read again. Raises DatasetError, and nothing changes, when the proposal is gone or has no masks,
+    when the map cannot be used, or when no mask fits it.
+    """
+    proposal = load_proposal(workspace, proposal_id)
+    if proposal.masks is None:
+        raise DatasetError("This import has no masks whose values could be mapped", found=f"layout {proposal.layout}")
+    changed = _with_masks(proposal, rejudge(proposal.folder, proposal.masks, mask_map))
+    _save(changed)
+    return changed
+
+
+def mask_preview(proposal: Proposal, sample: Sample, mask_map: MaskMap | None = None) -> np.ndarray:
+    """The mask of a sample under a map, by default the proposal's: class indices and IGNORE, uint8 (h, w).
+
+    As large as the thumbnail of the sample. Raises ImageError when the file is gone.
+    """
+    return small_mask(proposal.folder / sample.mask, proposal.masks, mask_map or proposal.mask_map)
 
 
 def load_proposal(workspace: Workspace, id: str) -> Proposal:
@@ -166,6 +239,9 @@ def load_proposal(workspace: Workspace, id: str) -> Proposal:
             skipped=read_table(folder / SKIPPED, Skipped),
             bytes=about["bytes"],
             notes=tuple(about["notes"]),
+            task=about["task"],
+            masks=MaskAudit.from_json(about["masks"]) if about["masks"] else None,
+            mask_map=MaskMap.from_json(about["mask_map"]) if about["mask_map"] else None,
         )
     except (OSError, KeyError, TypeError, ValueError):
         raise DatasetError(
@@ -175,11 +251,19 @@ def load_proposal(workspace: Workspace, id: str) -> Proposal:
         ) from None
 
 
-def keep(workspace: Workspace, proposal_id: str, *, name: str = "", rule: SplitRule | None = None) -> Dataset:
+def keep(
+    workspace: Workspace,
+    proposal_id: str,
+    *,
+    name: str = "",
+    rule: SplitRule | None = None,
+    report: Report | None = None,
+) -> Dataset:
     """Make a dataset of a proposal: deal the splits by the rule where none are given, then move it among the datasets.
 
-    Raises DatasetError when the proposal is gone or no image is left for training or validation, and StorageError when
-    the disk is full; the proposal and all earlier datasets then stay as they were.
+    Masks are written as class indices; `report` is called with how many are done, and of how many. Raises DatasetError
+    when the proposal is gone or no image is left for training or validation, and StorageError when the disk is full;
+    the proposal and all earlier datasets then stay as they were.
     """
     proposal, rule = load_proposal(workspace, proposal_id), rule or SplitRule()
     name = plain_name(name or proposal.name)
@@ -187,11 +271,14 @@ def keep(workspace: Workspace, proposal_id: str, *, name: str = "", rule: SplitR
     id = new_id(name)
     home = workspace.datasets / id
     with _claimed(proposal) as folder:
+        if proposal.masks and proposal.mask_map:
+            tell = report or (lambda done, of: None)
+            samples = write_masks(folder, samples, proposal.masks, proposal.mask_map, tell)
         dataset = Dataset(
             folder=folder,
             id=id,
             name=name,
-            task="classification",
+            task=proposal.task,
             classes=proposal.classes,
             layout=proposal.layout,
             source=proposal.source,
@@ -201,6 +288,7 @@ def keep(workspace: Workspace, proposal_id: str, *, name: str = "", rule: SplitR
             samples=samples,
             skipped=proposal.skipped,
             bytes=proposal.bytes,
+            mask_map=proposal.mask_map.pairs if proposal.mask_map else (),
         )
         save_dataset(dataset)
         with storage_errors(home):
@@ -208,6 +296,7 @@ def keep(workspace: Workspace, proposal_id: str, *, name: str = "", rule: SplitR
             os.rename(folder, home)
     for leftover in (PROPOSAL, FOUND):
         (home / leftover).unlink(missing_ok=True)
+    shutil.rmtree(home / RAW, ignore_errors=True)
     return replace(dataset, folder=home)
 
 
@@ -222,6 +311,7 @@ def _claimed(proposal: Proposal) -> Iterator[Path]:
     try:
         yield claimed
     except BaseException:
+        shutil.rmtree(claimed / "masks", ignore_errors=True)
         os.rename(claimed, proposal.folder)
         raise
 
@@ -304,12 +394,14 @@ def _scarce_notes(samples: Iterable[Sample], classes: tuple[str, ...]) -> Iterat
 
 
 def _deal(proposal: Proposal, rule: SplitRule) -> tuple[tuple[Sample, ...], str]:
-    labels = [sample.label for sample in proposal.samples]
+    labels = rarest_held(proposal.samples) if proposal.masks else [sample.label for sample in proposal.samples]
     digests = [sample.digest for sample in proposal.samples]
     if proposal.has_splits:
         splits, sentence = complete_given([sample.split for sample in proposal.samples], labels, rule, digests)
     else:
         splits, sentence = stratified(labels, rule, digests), rule.sentence
+    if proposal.masks:
+        sentence = sentence.replace("stratified", "stratified by the rarest class of each mask,")
     for split in ("train", "validation"):
         if split not in splits:
             raise DatasetError(
@@ -331,5 +423,8 @@ def _save(proposal: Proposal) -> None:
         "classes": list(proposal.classes),
         "bytes": proposal.bytes,
         "notes": list(proposal.notes),
+        "task": proposal.task,
+        "masks": proposal.masks.to_json() if proposal.masks else None,
+        "mask_map": proposal.mask_map.to_json() if proposal.mask_map else None,
     }
     write_json(proposal.folder / PROPOSAL, about)

@@ -1,25 +1,32 @@
-"""Take images in: read each one once, and store it and a thumbnail under the digest of its bytes."""
+"""Take images in: read each one once, and store it, a thumbnail and its mask under the digests of their bytes."""
 
 import hashlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 
 from core.data.dataset import THUMBNAIL_SIDE, Sample, Skipped, thumbnail_file
-from core.data.loading import read_picture
+from core.data.loading import Picture, read_picture
+from core.data.raw_masks import Histogram, RawMask, histogram, read_raw
 from core.data.readers.reader import Found, FoundImage
+from core.data.tree import TreeFile
 from core.errors import ImageError, storage_errors
 from core.machine import cores
 
 Report = Callable[[int, int], None]  # images done, images in all
+Thing, Outcome = TypeVar("Thing"), TypeVar("Outcome")
 
 MAX_FILE = 256 * 1024 * 1024  # bytes; a file is read whole, by a few threads at once
+
+MOST_VALUES = 65_536  # in one mask, whose histogram is kept
+RAW = "raw"  # the folder of masks as they came, until somebody says what their values mean
 
 _SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}  # other formats are called what they are
 
@@ -31,23 +38,28 @@ class Taken:
     sample: Sample
     label: str
     bytes: int
+    mask: Histogram | None = None  # of its mask, which lies under `sample.mask` as it came
 
 
 def take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[Taken | Skipped]:
     """Read and copy every image, a few at once, and give the outcomes in the order of the images."""
-    outcomes: list[Taken | Skipped] = []
-    total = len(found.images)
+    return in_order(lambda image: _take(image, folder, owned), found.images, report)
+
+
+def in_order(work: Callable[[Thing], Outcome], things: Sequence[Thing], report: Report) -> list[Outcome]:
+    """The outcome for each thing, worked on by a few threads, with never more than 64 under way."""
+    outcomes: list[Outcome] = []
     with ThreadPoolExecutor(min(4, cores()), thread_name_prefix="import") as threads:
-        images = iter(found.images)
-        waiting: deque[Future[Taken | Skipped]] = deque()
+        left = iter(things)
+        waiting: deque[Future[Outcome]] = deque()
         try:
             while True:
-                for image in itertools.islice(images, 64 - len(waiting)):
-                    waiting.append(threads.submit(_take, image, folder, owned))
+                for thing in itertools.islice(left, 64 - len(waiting)):
+                    waiting.append(threads.submit(work, thing))
                 if not waiting:
                     return outcomes
                 outcomes.append(waiting.popleft().result())
-                report(len(outcomes), total)
+                report(len(outcomes), len(things))
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
@@ -55,27 +67,64 @@ def take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[Ta
 
 def _take(image: FoundImage, folder: Path, owned: bool) -> Taken | Skipped:
     """Read one image and store it and its thumbnail under its digest. Raises StorageError when the disk is full."""
-    name, path = image.file.name, image.file.path
+    name = image.file.name
     try:
-        if path.stat().st_size > MAX_FILE:
-            return Skipped(name, f"a file of more than {MAX_FILE // 1024**2} MB")
-        data = path.read_bytes()
+        data = _bytes_of(image.file)
         picture = read_picture(data, name=name, enough=2 * THUMBNAIL_SIDE)
+    except _Unusable as reason:
+        return Skipped(name, str(reason))
     except ImageError as error:
         return Skipped(name, error.found)
-    except OSError as error:
-        return Skipped(name, (error.strerror or str(error)).lower())
+    counted, mask, drawn = None, "", b""
+    if image.mask:
+        try:
+            drawn = _bytes_of(image.mask)
+            raw = read_raw(drawn, name=image.mask.name)
+            counted = _counted(raw, image, picture)
+        except _Unusable as reason:
+            return Skipped(image.mask.name, str(reason))
+        except ImageError as error:
+            return Skipped(image.mask.name, error.found)
+        mask = f"{RAW}/{hashlib.sha256(drawn).hexdigest()}{image.mask.suffix}"
     digest = hashlib.sha256(data).hexdigest()
     suffix = _SUFFIXES.get(picture.format, f".{picture.format.lower()}")
     file, thumbnail = f"files/{digest[:2]}/{digest}{suffix}", folder / thumbnail_file(digest)
     with storage_errors(folder):
         for target in (folder / file, thumbnail):
             target.parent.mkdir(parents=True, exist_ok=True)
+        if mask:
+            (folder / mask).parent.mkdir(exist_ok=True)
+            (folder / mask).write_bytes(drawn)
         if owned:
-            os.replace(path, folder / file)
+            os.replace(image.file.path, folder / file)
         else:
             (folder / file).write_bytes(data)
         picture.image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
         picture.image.save(thumbnail, "JPEG", quality=85)
-    sample = Sample("", file, name, -1, image.split, picture.width, picture.height, digest, picture.format)
-    return Taken(sample, image.label, len(data))
+    sample = Sample("", file, name, -1, image.split, picture.width, picture.height, digest, picture.format, mask)
+    return Taken(sample, image.label, len(data), counted)
+
+
+class _Unusable(Exception):
+    """Why a file is left out."""
+
+
+def _bytes_of(file: TreeFile) -> bytes:
+    try:
+        if file.path.stat().st_size > MAX_FILE:
+            raise _Unusable(f"a file of more than {MAX_FILE // 1024**2} MB")
+        return file.path.read_bytes()
+    except OSError as error:
+        raise _Unusable((error.strerror or str(error)).lower()) from error
+
+
+def _counted(raw: RawMask, image: FoundImage, picture: Picture) -> Histogram:
+    """The histogram of a mask that fits its image."""
+    height, width = raw.values.shape
+    if (width, height) != (picture.width, picture.height):
+        size = f"{picture.width} x {picture.height} pixels"
+        raise _Unusable(f"a mask of {width} x {height} pixels, while its image {image.file.name} has {size}")
+    counted = histogram(raw, mask=image.mask.name, image=image.file.name)
+    if len(counted.values) > MOST_VALUES:
+        raise _Unusable(f"{len(counted.values):,} different values, as a photograph has and not a mask")
+    return counted

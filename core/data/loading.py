@@ -7,9 +7,9 @@ see the same pixels.
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -75,10 +75,27 @@ def read_picture(source: Path | bytes, *, name: str = "", enough: int = 0) -> Pi
     With `enough` > 0 a JPEG may be decoded at a half, quarter or eighth of its size, as long as its long side keeps at
     least `enough` pixels: all of the file is still read, so a truncated one is still found, in a third of the time.
     """
+    with _stream(source, name) as file:
+        return _read(file, enough)
+
+
+def read_stored(source: Path | bytes, *, name: str = "") -> Image.Image:
+    """The picture in a file exactly as it is stored, whatever its mode, for masks: nothing turned, nothing converted.
+
+    `format` of what is given is Pillow's name of the file's format. Raises ImageError as `read_image` does.
+    """
+    with _stream(source, name) as file, _opened(file) as opened, _decoding(*opened.size):
+        opened.load()
+        return opened
+
+
+@contextmanager
+def _stream(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
+    """The bytes of a picture; what is wrong with them becomes an ImageError that calls it `name`."""
     name = name or (source.name if isinstance(source, Path) else "The picture")
     try:
         with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            return _read(file, enough)
+            yield file
     except _Unreadable as error:
         raise ImageError(f"{name} cannot be read as a picture", found=str(error)) from error.__cause__
     except OSError as error:  # only from opening: what reading raises is turned into _Unreadable
@@ -91,6 +108,25 @@ class _Unreadable(Exception):
 
 
 def _read(file: BinaryIO, enough: int) -> Picture:
+    with _opened(file) as opened:
+        width, height = opened.size
+        kind = "JPEG" if opened.format == "MPO" else opened.format or ""
+        shrink = max(1.0, max(width, height) / enough) if enough else 1.0
+        with _decoding(width, height):
+            reduced = shrink > 1 and opened.draft(None, (max(1, int(width / shrink)), max(1, int(height / shrink))))
+            opened.load()
+            turn = _turn(opened)  # asked for after loading: some of Pillow's readers turn the picture by themselves
+            image = _rgb(opened)
+            image = image.transpose(_TURNS[turn]) if turn in _TURNS else image
+    if not reduced:
+        width, height = image.size
+    elif turn in _SIDEWAYS:
+        width, height = height, width
+    return Picture(image, width, height, kind)
+
+
+def _opened(file: BinaryIO) -> Image.Image:
+    """The picture before any of its pixels is decoded; refused when it is too large."""
     beginning = file.read(32)
     if not beginning:
         raise _Unreadable("an empty file (zero bytes)")
@@ -102,28 +138,23 @@ def _read(file: BinaryIO, enough: int) -> Picture:
         raise _Unreadable(_too_large(int(counted[0]) if counted else 0)) from error
     except Exception as error:  # broken headers make Pillow's readers fail in many ways; none of them is a defect here
         raise _Unreadable(_unknown(beginning, error)) from error
-    with opened:
-        width, height = opened.size
-        if width * height > MAX_PIXELS:
-            raise _Unreadable(_too_large(width * height, f"{width:,} x {height:,} pixels, "))
-        kind = "JPEG" if opened.format == "MPO" else opened.format or ""
-        shrink = max(1.0, max(width, height) / enough) if enough else 1.0
-        try:
-            with _one_large_picture if width * height > LARGE_PIXELS else nullcontext():
-                reduced = shrink > 1 and opened.draft(None, (max(1, int(width / shrink)), max(1, int(height / shrink))))
-                opened.load()
-                turn = _turn(opened)  # asked for after loading: some of Pillow's readers turn the picture by themselves
-                image = _rgb(opened)
-                image = image.transpose(_TURNS[turn]) if turn in _TURNS else image
-        except MemoryError as error:
-            raise _Unreadable(f"{width:,} x {height:,} pixels, for which there is not enough memory") from error
-        except Exception as error:  # as above: a damaged file, whatever the decoder called it
-            raise _Unreadable(_damaged(error)) from error
-    if not reduced:
-        width, height = image.size
-    elif turn in _SIDEWAYS:
-        width, height = height, width
-    return Picture(image, width, height, kind)
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        opened.close()
+        raise _Unreadable(_too_large(width * height, f"{width:,} x {height:,} pixels, "))
+    return opened
+
+
+@contextmanager
+def _decoding(width: int, height: int) -> Iterator[None]:
+    """Around decoding a picture of this size: large ones one at a time, and every failure becomes _Unreadable."""
+    try:
+        with _one_large_picture if width * height > LARGE_PIXELS else nullcontext():
+            yield
+    except MemoryError as error:
+        raise _Unreadable(f"{width:,} x {height:,} pixels, for which there is not enough memory") from error
+    except Exception as error:  # as above: a damaged file, whatever the decoder called it
+        raise _Unreadable(_damaged(error)) from error
 
 
 @cache

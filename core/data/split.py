@@ -1,10 +1,10 @@
 """Splits: which images train the model, which choose it, and which judge it at the end."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.data.dataset import SPLITS
+from core.data.dataset import SPLITS, Sample
 from core.errors import DatasetError
 from core.seeding import derive
 
@@ -80,6 +80,18 @@ def complete_given(
     for row, split in zip(rows, dealt, strict=True):
         completed[row] = split
     return completed, f"given by the folders; validation is {share:.0%} of train, stratified by seed {rule.seed}"
+
+
+def rarest_held(samples: Sequence[Sample]) -> list[int]:
+    """For each sample the class by which to deal images with masks: of those in it the one that fewest images hold.
+
+    -1 where the mask is all ignored. Copies of one image have one answer, so that they stay together.
+    """
+    held: dict[str, set[int]] = defaultdict(set)
+    for sample in samples:
+        held[sample.digest].update(sample.holds)
+    images = Counter(index for classes in held.values() for index in classes)
+    return [min(held[sample.digest], key=lambda index: (images[index], -index), default=-1) for sample in samples]
 
 
 def _deal(labels: Sequence[int], shares: dict[str, float], seed: int, pictures: Sequence[str] | None) -> list[str]:

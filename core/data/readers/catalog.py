@@ -1,6 +1,7 @@
 """The layouts that can be imported, in the order in which they are tried."""
 
 from core.data.readers.image_folder import IMAGE_FOLDER
+from core.data.readers.mask_pairs import MASK_PAIRS
 from core.data.readers.reader import Found, Reader
 from core.data.readers.split_folders import SPLIT_FOLDERS
 from core.data.tree import Tree
@@ -8,6 +9,7 @@ from core.errors import DatasetError
 from core.knobs import find
 
 READERS: tuple[Reader, ...] = (
+    MASK_PAIRS,  # before the others, to which train/images and train/masks would be two classes
     SPLIT_FOLDERS,  # before class folders, as which train/ and test/ would be two classes
     IMAGE_FOLDER,
 )

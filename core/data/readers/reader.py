@@ -9,11 +9,12 @@ from core.data.tree import Tree, TreeFile, natural
 
 @dataclass(frozen=True)
 class FoundImage:
-    """A file that should be an image, with its class and, where the layout gives one, its split."""
+    """A file that should be an image, with its class or its mask and, where the layout gives one, its split."""
 
     file: TreeFile
-    label: str
+    label: str  # "" where a mask says what is in it
     split: str  # one of SPLITS, or "" where the layout gives none
+    mask: TreeFile | None = None
 
 
 @dataclass(frozen=True)

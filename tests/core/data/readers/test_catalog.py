@@ -114,7 +114,7 @@ def test_a_layout_that_is_asked_for_is_used():
         (["a.txt", "b/c.csv"], "found 2 files, none of which is named like a picture"),
         (["cat/1.jpg", "cat/2.jpg"], "There is only one class here: found 2 pictures in the folder cat"),
         (["1.jpg", "2.jpg"], "cannot be seen: found 2 pictures in no folder"),
-        (["images/1.jpg", "masks/1.png"], "1 picture in the folder images, 1 picture in the folder masks"),
+        (["images/1.jpg", "masks/2.png"], "1 picture in the folder images, 1 picture in the folder masks"),
         (["1.jpg", "cat/2.jpg"], "1 picture in no folder, 1 picture in the folder cat"),
     ],
 )
@@ -125,7 +125,7 @@ def test_what_is_no_known_layout_is_refused_with_what_was_found(names, sentence)
 
 
 def test_an_unknown_layout_is_refused_with_the_known_ones():
-    with pytest.raises(DatasetError, match="found 'csv', expected one of split-folders, image-folder, auto"):
+    with pytest.raises(DatasetError, match="found 'csv', expected one of mask-pairs, split-folders, image-folder, auto"):
         reader("csv")
 
 
