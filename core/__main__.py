@@ -9,7 +9,6 @@ JSON value; progress goes to standard error.
 
 import argparse
 import contextlib
-import csv
 import json
 import signal
 import sys
@@ -29,7 +28,7 @@ from core.presets import DEFAULT, PRESETS, preset
 from core.recipe import from_text
 from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
-from core.workspace import Workspace, insist_on_folder, replacing
+from core.workspace import Workspace, insist_on_file, insist_on_folder
 
 STOP_PATIENCE = 60  # seconds that `stop` waits for the worker to finish its step and keep its best weights
 
@@ -312,22 +311,55 @@ def _show_evaluation(answer: dict) -> Iterator[str]:
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="also write the answers there, as predictions.csv")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write the answers there: predictions.csv, masks")
+    masks = parser.add_argument_group("for masks")
+    masks.add_argument("--tiles", action="store_true", help="see a large picture in windows of the training size")
+    masks.add_argument("--views", action="store_true", help="see every picture from all eight sides")
+    masks.add_argument("--submission", type=Path, metavar="FILE", help="also write run lengths, as Kaggle takes them")
 
 
 def _predict(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
+    from core.predict.files import write_table
     from core.predict.predictor import predict
 
     run = RunStore(workspace).get(arguments.id)
     if arguments.out:
         insist_on_folder(arguments.out)
     pictures = [(str(path), _bytes(path)) for path in arguments.images]
+    if run.recipe.task == "segmentation":
+        return _predict_masks(arguments, run, pictures)
+    if arguments.tiles or arguments.views or arguments.submission:
+        raise InputError("--tiles, --views and --submission are for masks", found="a run that names whole pictures")
     answers = [
         {"image": row.name, "label": row.label, "probabilities": row.probabilities, "error": row.error}
         for row in predict(str(run.paths.folder), pictures)
     ]
     if arguments.out:
-        _write_predictions(arguments.out, answers)
+        write_table(arguments.out, answers, shares="probabilities", prefix="p")
+    return answers
+
+
+def _predict_masks(arguments: argparse.Namespace, run: Run, pictures: list[tuple[str, bytes]]) -> list[dict]:
+    from core.predict.files import mask_files, write_mask, write_submission, write_table
+    from core.predict.predictor import predict
+    from core.predict.submission import insist_on_names
+
+    files = mask_files(arguments.out, arguments.images) if arguments.out else [None] * len(pictures)
+    if arguments.submission:
+        insist_on_names([name for name, _ in pictures])
+        insist_on_file(arguments.submission)
+    answers, masks, told = [], [], _Progress("pictures")
+    for picture, file in zip(pictures, files, strict=True):
+        (row,) = predict(str(run.paths.folder), [picture], tiles=arguments.tiles, views=arguments.views)
+        written = write_mask(file, row) if file else {"mask": None, "uncertainty": None}
+        seen = {"tiles": row.tiles, "views": row.views}
+        answers.append({"image": row.name, **written, "areas": row.areas, **seen, "error": row.error})
+        masks += [(row.name, row.mask)] if arguments.submission and row.mask else []
+        told(len(answers), len(pictures))
+    if arguments.out:
+        write_table(arguments.out, answers, shares="areas", prefix="area")
+    if arguments.submission:
+        write_submission(arguments.submission, masks, run.facts.classes)
     return answers
 
 
@@ -338,18 +370,6 @@ def _bytes(path: Path) -> bytes:
         raise ImageError(f"{path} cannot be read", found=(error.strerror or "an error").lower()) from None
 
 
-def _write_predictions(folder: Path, answers: list[dict]) -> None:
-    classes = next((list(row["probabilities"]) for row in answers if row["probabilities"]), [])
-    with (
-        replacing(folder / "predictions.csv") as temporary,
-        open(temporary, "w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-    ):
-        table = csv.writer(file)
-        table.writerow(["image", "label", *(f"p:{name}" for name in classes), "error"])
-        for row in answers:
-            table.writerow([row["image"], row["label"], *(row["probabilities"].get(c) for c in classes), row["error"]])
-
-
 def _unreadable(answer: list[dict]) -> FoveaError | None:
     bad = [row for row in answer if row["error"]]
     others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
@@ -358,8 +378,11 @@ def _unreadable(answer: list[dict]) -> FoveaError | None:
 
 def _show_predictions(answer: list[dict]) -> Iterator[str]:
     for row in answer:
-        if row["label"] is not None:
+        if row.get("label") is not None:
             yield f"{row['image']}: {row['label']} ({row['probabilities'][row['label']]:.1%})"
+        if row.get("areas"):
+            areas = ", ".join(f"{label} {share:.1%}" for label, share in row["areas"].items())
+            yield f"{row['image']}: {areas}" + (f" -> {row['mask']}" if row["mask"] else "")
 
 
 # ---- the table, and what the commands share ------------------------------------------------------------------------
@@ -378,7 +401,9 @@ COMMANDS = (
     Command("stop", "stop a run and keep its best weights", _run_arguments, _stop, _show_run),
     Command("runs", "list the runs", _no_arguments, _runs, _show_runs),
     Command("evaluate", "report on a split", _evaluate_arguments, _evaluate, _show_evaluation),
-    Command("predict", "name pictures", _predict_arguments, _predict, _show_predictions, _unreadable),
+    Command(
+        "predict", "name pictures, or find their masks", _predict_arguments, _predict, _show_predictions, _unreadable
+    ),
 )
 
 

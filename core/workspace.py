@@ -78,6 +78,13 @@ def insist_on_folder(path: Path) -> None:
         raise InputError(f"{path} cannot be a folder", found=f"a file at {there}", do="Choose another place")
 
 
+def insist_on_file(path: Path) -> None:
+    """Raise InputError when no file can be written as `path`: a folder stands there, or its folder cannot be one."""
+    if path.is_dir():
+        raise InputError(f"{path} cannot be a file", found="a folder", do="Choose another name")
+    insist_on_folder(path.parent)
+
+
 def configured_roots() -> tuple[Path, ...]:
     """The server folders people may import from: FOVEA_ROOTS (separated as PATH is), or this user's home folder."""
     text = os.environ.get(ROOTS_ENVIRONMENT, "")

@@ -8,12 +8,14 @@ down the first column, then down the next: pixel 1 is the top left one, pixel 2 
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import PureWindowsPath
 
 import numpy as np
+from PIL import Image
 
 from core.errors import InputError, shown
+from core.metrics.segmentation import background_of
 
 COLUMNS = ("Id", "Expected")
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -60,11 +62,30 @@ def submission_csv(masks: Iterable[tuple[str, np.ndarray]], classes: Sequence[in
     non-neoplastic that is what the BKAI-IGH NeoPolyp competition asks for. Raises InputError when two pictures would
     get the same names.
     """
-    text = StringIO()
+    text, names = StringIO(), []
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    seen: dict[str, str] = {}
     for name, mask in masks:
+        names.append(name)
+        table.writerows((f"{stem_of(name)}_{place}", encode(mask == index)) for place, index in enumerate(classes))
+    insist_on_names(names)
+    return text.getvalue()
+
+
+def submission_of(answers: Iterable[tuple[str, bytes]], classes: Sequence[str]) -> str:
+    """The submission for answers given as (file name, index PNG), for all classes of a model but its background.
+
+    Raises InputError as `submission_csv` does.
+    """
+    background = background_of(classes)
+    counted = [index for index in range(len(classes)) if index != background]
+    return submission_csv(((name, np.array(Image.open(BytesIO(png)))) for name, png in answers), counted)
+
+
+def insist_on_names(names: Iterable[str]) -> None:
+    """Raise InputError when two of these pictures would stand under one name in a submission."""
+    seen: dict[str, str] = {}
+    for name in names:
         stem = stem_of(name)
         if stem in seen:
             raise InputError(
@@ -73,8 +94,6 @@ def submission_csv(masks: Iterable[tuple[str, np.ndarray]], classes: Sequence[in
                 do="Rename one of them",
             )
         seen[stem] = name
-        table.writerows((f"{stem}_{place}", encode(mask == index)) for place, index in enumerate(classes))
-    return text.getvalue()
 
 
 def stem_of(name: str) -> str:
