@@ -1,13 +1,11 @@
 """The report on a classifier: what a prediction table says, as numbers with their intervals. Pages only show it."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Self
 
 from core.evaluate.predictions import PredictionTable
 from core.metrics.classification import ClassScore, confusion, scores
 from core.metrics.intervals import Interval
-from core.workspace import read_json
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,6 @@ def evaluate_table(table: PredictionTable) -> ClassificationResult:
             PerClass(**vars(score), label=label) for label, score in zip(table.classes, found.classes, strict=True)
         ),
     )
-
-
-def read_result(path: Path) -> ClassificationResult | None:
-    """The result in a results file, or None when there is none that can be read.
-
-    For pages: looking at a result that is already there opens nothing.
-    """
-    data = read_json(path)
-    try:
-        return None if data is None else ClassificationResult.from_json(data)
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _per_class(data: dict[str, Any]) -> PerClass:

@@ -4,11 +4,11 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from core.evaluate.classification import ClassificationResult, read_result
+from core.evaluate.results import Result, read_result
 from core.runs.run import RunPaths
 
 
-def current_result(paths: RunPaths, split: str) -> ClassificationResult | None:
+def current_result(paths: RunPaths, split: str) -> Result | None:
     """The stored report on a split; None when there is none or the run has other weights by now."""
     result = read_result(paths.results(split))
     if result is None or not paths.predictions(split).exists():

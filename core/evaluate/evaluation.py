@@ -9,13 +9,17 @@ from core.data.dataset import Dataset
 from core.data.library import Library
 from core.data.loading import DecodedImages
 from core.errors import DatasetError, InputError, RunError
-from core.evaluate.classification import ClassificationResult, evaluate_table, read_result
+from core.evaluate.classification import evaluate_table
 from core.evaluate.current import digest_of
+from core.evaluate.mask_predictions import level_png, mask_file, predict_masks
+from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.results import Result, read_result
+from core.evaluate.segmentation import evaluate_masks
 from core.models.classifiers import CHUNK, Classifier, in_chunks
 from core.recipe import Recipe
 from core.runs.run import RunPaths
-from core.runs.seal import open_seal
+from core.runs.seal import open_seal, openings
 from core.runs.store import Run, RunStore
 from core.train.checkpoint import Trained, load_trained, read_facts
 from core.workspace import Workspace, write_json
@@ -23,12 +27,12 @@ from core.workspace import Workspace, write_json
 _BLOCK = 8 * CHUNK  # images held in memory at a time
 
 
-def evaluate_run(workspace_root: str, run_id: str, split: str, opened_by: str = "page") -> ClassificationResult:
+def evaluate_run(workspace_root: str, run_id: str, split: str, opened_by: str = "page") -> Result:
     """The report on one split of a run's data, by the run's best weights.
 
-    The prediction table is read if it is there and was made by these weights; else it is made and stored with the
-    report. The test split is sealed: that it is opened, and by whom, is written down in the run before anything else
-    happens.
+    The prediction table, and of a segmentation run the masks beside it, is read if it is there and was made by these
+    weights; else it is made and stored with the report. The test split is sealed: that it is opened, and by whom, is
+    written down in the run before anything else happens.
 
     Raises RunError when the run is not there, has no weights yet, or, for the test split, still trains; DatasetError
     when the split is empty or the dataset is gone or no longer the one the run was trained on.
@@ -45,14 +49,33 @@ def evaluate_run(workspace_root: str, run_id: str, split: str, opened_by: str = 
             )
         open_seal(run.paths, opened_by)
 
-    table = _stored(run.paths, split, checkpoint_of(run.paths.best))
+    table = _stored(run, split, checkpoint_of(run.paths.best))
     if table is None:
         table = _predicted(workspace, run, split)
         table.write(run.paths.predictions(split))
-    result = evaluate_table(table)
+    result = evaluate_masks(table) if isinstance(table, MaskTable) else evaluate_table(table)
     if read_result(run.paths.results(split)) != result:
         write_json(run.paths.results(split), result.to_json())
     return result
+
+
+def level_map(workspace_root: str, run_id: str, sample_id: str) -> bytes:
+    """How probable the foreground is at each pixel of an image, for a run with two classes, by its best weights.
+
+    An 8-bit grey PNG of the image's size whose values are the bins that `Levels` counts, 0 to 99: with a threshold of
+    t hundredths exactly the pixels from t on are foreground. Raises what `evaluate_run` does, and RunError for a run of
+    more classes or a sample of the test split that nobody has opened.
+    """
+    workspace = Workspace(Path(workspace_root))
+    run = RunStore(workspace).get(run_id)
+    if run.recipe.task != "segmentation" or len(run.facts.classes) != 2:
+        raise RunError("A threshold needs a run that divides pixels into two classes", found=f"run {run_id}")
+    dataset = _dataset(workspace, run)
+    sample = dataset.sample(sample_id)
+    if sample.split == "test" and not openings(run.paths):
+        raise RunError("The test split of this run is sealed", do="Open it on the page Evaluate first")
+    trained, _ = _loaded(run.paths.best, _device(run.recipe))
+    return level_png(trained.model, dataset, sample, trained.recipe, workspace.cache)
 
 
 def predict_split(
@@ -99,16 +122,40 @@ def _insist_on_images(run: Run, split: str) -> None:
         raise DatasetError(f"The data of this run has no images to evaluate in {split!r}", expected=f"one of {there}")
 
 
-def _stored(paths: RunPaths, split: str, checkpoint: str) -> PredictionTable | None:
-    """The table on disk; None when there is none, or only one that other weights made or that cannot be read."""
+def _stored(run: Run, split: str, checkpoint: str) -> PredictionTable | MaskTable | None:
+    """The table on disk; None when there is none, or only one that other weights made or that cannot be read, or when
+    one of the masks or the levels that belong to it is gone."""
+    paths, masks = run.paths, run.recipe.task == "segmentation"
     try:
-        table = PredictionTable.read(paths.predictions(split))
+        table = (MaskTable if masks else PredictionTable).read(paths.predictions(split))
+        if isinstance(table, MaskTable) and not _complete(paths, split, table):
+            return None
     except InputError:
         return None
     return table if table.checkpoint == checkpoint else None
 
 
-def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable:
+def _complete(paths: RunPaths, split: str, table: MaskTable) -> bool:
+    if len(table.classes) == 2 and Levels.read(paths.levels(split)).checkpoint != table.checkpoint:
+        return False
+    return all(mask_file(paths.masks(split), id).exists() for id in table.ids)
+
+
+def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable | MaskTable:
+    dataset = _dataset(workspace, run)
+    trained, checkpoint = _loaded(run.paths.best, _device(run.recipe))
+    if trained.recipe.task == "classification":
+        return predict_split(trained.model, dataset, split, trained.recipe, workspace.cache, checkpoint=checkpoint)
+    folder = run.paths.masks(split)
+    table, levels = predict_masks(
+        trained.model, dataset, split, trained.recipe, workspace.cache, folder, checkpoint=checkpoint
+    )
+    if levels is not None:
+        levels.write(run.paths.levels(split))
+    return table
+
+
+def _dataset(workspace: Workspace, run: Run) -> Dataset:
     dataset = Library(workspace).get(run.recipe.dataset)
     if dataset.fingerprint != run.facts.dataset_fingerprint:
         raise DatasetError(
@@ -117,8 +164,7 @@ def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable:
             expected=run.facts.dataset_fingerprint,
             do="Train a new run on it",
         )
-    trained, checkpoint = _loaded(run.paths.best, _device(run.recipe))
-    return predict_split(trained.model, dataset, split, trained.recipe, workspace.cache, checkpoint=checkpoint)
+    return dataset
 
 
 def _loaded(best: Path, device: str) -> tuple[Trained, str]:

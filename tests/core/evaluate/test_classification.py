@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from core.evaluate.classification import ClassificationResult, evaluate_table, read_result
+from core.evaluate.classification import ClassificationResult, evaluate_table
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.results import read_result
 from core.metrics.intervals import wilson
 from core.workspace import write_json
 

@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from core.evaluate import current
-from core.evaluate.classification import read_result
 from core.evaluate.current import current_result
+from core.evaluate.results import read_result
 from core.runs.run import RunPaths
 
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from core.data.library import Library
 from core.errors import DatasetError, RunError
 from core.evaluate import evaluation
-from core.evaluate.classification import evaluate_table, read_result
+from core.evaluate.classification import evaluate_table
 from core.evaluate.evaluation import checkpoint_of, evaluate_run, predict_split
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.results import read_result
 from core.runs.run import RunState, write_status
 from core.runs.seal import openings
 from core.runs.store import Run
