@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.data.demo import DEMOS
 from core.data.incoming import Proposal, SplitRule, load_proposal
-from pages.shared import cache, gallery, importing, state
+from pages.shared import audit, cache, gallery, importing, state
 from pages.shared.guard import require_app
 from pages.shared.pickers import dataset_or_stop, or_stop
 from pages.shared.words import count, plain, size, splits
@@ -60,10 +60,13 @@ def more_images() -> None:
 def found(proposal: Proposal) -> None:
     """What an import found, to be kept or not."""
     st.subheader(f"Found: {plain(proposal.name, 60)}")
+    told = st.container()
+    judged = audit.mask_audit(proposal) if proposal.masks else proposal
+    proposal = judged or proposal
     number, kinds = count(len(proposal.samples), "image"), count(len(proposal.classes), "class", "classes")
     left_out = f" · {count(len(proposal.skipped), 'file')} skipped" if proposal.skipped else ""
     why = plain(proposal.why[:1].upper() + proposal.why[1:])
-    st.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{why}\\.")
+    told.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{why}\\.")
     for note in proposal.notes:
         st.warning(plain(note))
     with st.container(border=True, key="keep_form"):
@@ -72,7 +75,9 @@ def found(proposal: Proposal) -> None:
         with right, or_stop():
             rule = SplitRule() if proposal.has_splits else importing.split_widgets()
         with st.container(horizontal=True):
-            if st.button("Keep this dataset", type="primary", key="keep", icon=":material/check:"):
+            if st.button(
+                "Keep this dataset", type="primary", key="keep", icon=":material/check:", disabled=judged is None
+            ):
                 with or_stop():
                     importing.keep_proposal(proposal, name, rule)
             if st.button("Discard", key="discard"):

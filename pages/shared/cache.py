@@ -16,11 +16,16 @@ import streamlit as st
 from PIL import Image
 
 from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset
+from core.data.incoming import Proposal, mask_preview
 from core.data.library import Library
+from core.data.loading import read_picture
 from core.data.mask_files import read_mask
+from core.data.mask_values import MaskMap
 from core.data.smear import CELLS, draw_cell
 from core.errors import FoveaError
+from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.segmentation import ImageScore, SegmentationResult, evaluate_masks, image_rows
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
 from core.figures.curves import accuracy_curves, loss_curves
@@ -34,6 +39,7 @@ from core.runs.journal import Entry, JournalReader
 from core.runs.run import RunPaths, look_name
 from core.runs.store import RunStore
 from core.workspace import Workspace
+from pages.shared.pixels import LARGEST, mask_on_screen, picture_on_screen, size_on_screen
 
 # What is there
 
@@ -204,6 +210,69 @@ def _predictions(path: Path, stamp: tuple[int, int]) -> PredictionTable:
     return PredictionTable.read(path)
 
 
+def mask_table(path: Path) -> MaskTable:
+    """A stored table of masks."""
+    return _mask_table(path, _stamp(path))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _mask_table(path: Path, stamp: tuple[int, int]) -> MaskTable:
+    return MaskTable.read(path)
+
+
+def mask_report(path: Path, empty: str) -> tuple[SegmentationResult, list[ImageScore]]:
+    """What a stored table of masks says, as a whole and image by image, under a rule for empty masks."""
+    return _mask_report(path, _stamp(path), empty)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _mask_report(
+    path: Path, stamp: tuple[int, int], empty: str
+) -> tuple[SegmentationResult, list[ImageScore]]:
+    table = _mask_table(path, stamp)
+    return evaluate_masks(table, empty=empty), image_rows(table, empty=empty)
+
+
+def levels(path: Path) -> Levels:
+    """How probable the foreground is in the pixels of a split, for networks of two classes."""
+    return _levels(path, _stamp(path))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _levels(path: Path, stamp: tuple[int, int]) -> Levels:
+    return Levels.read(path)
+
+
+def compared(dataset: Dataset, sample: Sample, predicted: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An image, its true mask and the predicted one, in the size of a screen: uint8 (H, W, 3), (H, W) and (H, W).
+
+    Raises ImageError or DatasetError when one of the files is gone or damaged.
+    """
+    return _compared(dataset.path(sample), dataset.mask(sample), predicted, _stamp(predicted), sample.name)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _compared(
+    picture: Path, truth: Path, predicted: Path, stamp: tuple[int, int], name: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shown = read_picture(picture, name=name, enough=LARGEST)
+    size = size_on_screen(shown.width, shown.height)
+    masks = (mask_on_screen(read_mask(path, name=name), size) for path in (truth, predicted))
+    return picture_on_screen(shown.image, size), *masks
+
+
+def foreground(paths: RunPaths, dataset: Dataset, sample: Sample) -> np.ndarray:
+    """How probable the foreground is at each pixel of an image, in hundredths, as `compared` shows it."""
+    return _foreground(paths.folder, _stamp(paths.best), dataset.path(sample), sample.name)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _foreground(folder: Path, stamp: tuple[int, int], picture: Path, name: str) -> np.ndarray:
+    found = lab().call("core.predict.foreground:foreground", str(folder), name, picture.read_bytes())
+    with Image.open(BytesIO(found)) as levels:
+        return mask_on_screen(np.asarray(levels), size_on_screen(*levels.size))
+
+
 def variants(
     dataset: Dataset,
     samples: list[Sample],
@@ -268,6 +337,21 @@ def _masked_thumbnail(picture: Path, mask: Path, style: str, background: int | N
     pixels = _pixels(picture.read_bytes())
     small = Image.fromarray(read_mask(mask)).resize(pixels.shape[1::-1], Image.Resampling.NEAREST)
     return _with_mask(pixels, np.array(small), style, background)
+
+
+def found_picture(proposal: Proposal, sample: Sample, style: str) -> bytes:
+    """The thumbnail of an image that nobody has kept yet, with its mask as the present map has it, as a JPEG."""
+    ground = background_of(proposal.classes)
+    key = proposal.folder, sample.mask, proposal.mask_map, style, ground
+    return _found_picture(*key, _proposal=proposal, _sample=sample)
+
+
+@st.cache_data(max_entries=512, max_size="50MiB", show_spinner=False)
+def _found_picture(
+    folder: Path, mask: str, mask_map: MaskMap, style: str, background: int | None, _proposal: Proposal, _sample: Sample
+) -> bytes:
+    pixels = _pixels(_proposal.thumbnail(_sample).read_bytes())
+    return _with_mask(pixels, mask_preview(_proposal, _sample, mask_map), style, background)
 
 
 def looks(

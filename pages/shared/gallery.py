@@ -42,7 +42,7 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
     Of masks also the share of pixels that each class has, and the masks themselves over the pictures.
     """
     left, right = st.columns([2, 3], gap="medium")
-    masks = any(sample.label < 0 for sample in data.samples)
+    masks = data.task == "segmentation"
     with left:
         counts = class_counts(data.counts(), data.classes, unit="images that show it" if masks else "images")
         st.plotly_chart(counts, key=f"{key}_counts", config=PLAIN_FIGURE, alt="Number of images in each class")
@@ -72,7 +72,7 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
         slot = st.container()
         window = paged(len(chosen), f"{key}_sheet")
         with slot:
-            sheet([_cell(data, sample, style) for sample in chosen[window]], key)
+            sheet([cell(data, sample, style) for sample in chosen[window]], key)
     if data.skipped:
         with st.expander(f"Skipped files ({len(data.skipped):,})", icon=":material/rule:", key=f"{key}_skipped"):
             st.dataframe([{"file": row.file, "reason": row.reason} for row in data.skipped], hide_index=True)
@@ -90,10 +90,18 @@ def mixed(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in chain.from_iterable(turns) if sample is not None]
 
 
-def _cell(data: Dataset | Proposal, sample: Sample, style: str) -> tuple[Path | bytes, str, str]:
+def cell(data: Dataset | Proposal, sample: Sample, style: str) -> tuple[Path | bytes, str, str]:
+    """A sample for a sheet: its picture, what is in it, and both in words."""
     name = held(data, sample)
-    picture = data.thumbnail(sample) if style == OFF else cache.masked_thumbnail(data, sample, style)
-    return picture, name, f"{name}: {sample.name}"
+    return picture(data, sample, style), name, f"{name}: {sample.name}"
+
+
+def picture(data: Dataset | Proposal, sample: Sample, style: str) -> Path | bytes:
+    """The thumbnail of a sample, with its mask over it unless that is off."""
+    if style == OFF:
+        return data.thumbnail(sample)
+    masked = cache.found_picture if isinstance(data, Proposal) else cache.masked_thumbnail
+    return masked(data, sample, style)
 
 
 def _pixels(samples: Sequence[Sample], classes: int) -> list[int]:

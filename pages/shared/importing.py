@@ -6,10 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.data.dataset import Dataset
 from core.data.demo import Demo
 from core.data.folders import subfolders
 from core.data.incoming import Proposal, SplitRule, discard, keep
@@ -32,15 +34,17 @@ class Import:
     title: str
     future: Future
     progress: ProgressFile
-    then: Callable[[Proposal], None]  # in the session that started it
+    then: Callable[[Any], None]  # in the session that started it, with what the work gave
+    again: str | None = None  # id of the proposal to show again where the work fails
 
 
 def start(
     title: str,
     work: str,
     *arguments: object,
-    then: Callable[[Proposal], None],
+    then: Callable[[Any], None],
     clear: Path | None = None,
+    again: str | None = None,
     **named: object,
 ) -> None:
     """Start `work` ("module:function") in the desk process and let this session wait for it.
@@ -54,7 +58,7 @@ def start(
     works = cache.imports()
     for old in [old for old, at_work in works.items() if at_work.future.done()][:-MOST_FORGOTTEN]:
         works.pop(old, None)
-    works[id] = Import(title, future, progress, then)
+    works[id] = Import(title, future, progress, then, again)
     st.session_state[state.IMPORT] = id
     st.rerun()
 
@@ -79,6 +83,8 @@ def wait() -> None:
     try:
         work.then(work.future.result())
     except FoveaError as error:
+        if work.again:
+            st.session_state[state.PROPOSAL] = work.again
         st.error(sentence(error))
 
 
@@ -199,8 +205,15 @@ def split_widgets() -> SplitRule:
 
 
 def keep_proposal(proposal: Proposal, name: str, rule: SplitRule) -> None:
-    """Make a dataset of what was found and take it in hand."""
-    dataset = keep(cache.workspace(), proposal.id, name=name, rule=rule)
+    """Make a dataset of what was found and take it in hand. Masks are written one by one, and the desk does that."""
+    what = (cache.workspace(), proposal.id)
+    if proposal.task == "segmentation":
+        work = "core.data.incoming:keep"
+        start(f"Keeping {name}", work, *what, name=name, rule=rule, then=_take_in_hand, again=proposal.id)
+    _take_in_hand(keep(*what, name=name, rule=rule))
+
+
+def _take_in_hand(dataset: Dataset) -> None:
     st.session_state[state.PROPOSAL] = None
     state.hold_dataset(dataset.id)
     state.tell(f"Kept {count(len(dataset.samples), 'image')}.")
