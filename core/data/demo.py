@@ -1,4 +1,4 @@
-"""Datasets that come with Fovea: drawn blood cells with dials, and the digits of scikit-learn.
+"""Datasets that come with Fovea: drawn blood cells and polyps with dials, and the digits of scikit-learn.
 
 A demo is written as a folder of images and then imported like any other, so that it shows what an import shows.
 """
@@ -14,15 +14,19 @@ from PIL import Image
 
 from core.data.incoming import Proposal, new_folder, propose
 from core.data.intake import Report
-from core.data.smear import CELLS, CellType, draw_cell
+from core.data.mask_values import value_text
+from core.data.polyps import CLASSES, COLOURS, draw_polyps
+from core.data.smear import CELLS, MASK_CLASSES, CellType, draw_cell, draw_masked_cell, redraw_outlines
 from core.data.split import SplitRule, stratified
 from core.data.tree import walk
 from core.errors import DatasetError, storage_errors
-from core.knobs import FloatKnob, IntKnob, Knob, check_values, find
+from core.knobs import BoolKnob, FloatKnob, IntKnob, Knob, check_values, find
 from core.seeding import derive
 from core.workspace import Workspace
 
 DIGITS = 1797  # as many as scikit-learn has
+GREYS = np.array([0, 128, 255], np.uint8)  # of MASK_CLASSES in the masks of the blood smear
+WHITE_CELLS = tuple(row for row in CELLS if row.name not in ("platelet", "erythroblast", "immature granulocyte"))
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Demo:
     label: str
     sentence: str
     knobs: tuple[Knob, ...]
-    draw: Callable[[dict[str, Any], Path, Report], None]  # writes a folder of images
+    draw: Callable[[dict[str, Any], Path, Report], None]  # writes a folder of images, for segmentation with masks
+    masks: tuple[tuple[str, str], ...] = ()  # for segmentation: what the values of the masks mean
 
 
 def demo(name: str) -> Demo:
@@ -64,6 +69,7 @@ def make_demo(
             name=row.label,
             source=f"demo {row.name}: {dials}",
             owned=True,
+            labels=dict(row.masks),
             report=lambda done, of: tell(of + done, 2 * of),
         )
 
@@ -139,6 +145,59 @@ def _draw_smear(values: dict[str, Any], folder: Path, report: Report) -> None:
             file(place).write_bytes(file(row.copy_of).read_bytes())
 
 
+def _draw_smear_masks(values: dict[str, Any], folder: Path, report: Report) -> None:
+    def draw(place: int) -> None:
+        seed = derive(values["seed"], "smear masks", "cell", place)
+        kind = WHITE_CELLS[derive(seed, "kind") % len(WHITE_CELLS)]
+        image, mask = draw_masked_cell(kind, values["size"], values["difficulty"], seed)
+        mask = redraw_outlines(mask, values["mask_noise"], derive(seed, "outlines"))
+        image.save(images / f"cell-{place:05d}.jpg", quality=92, subsampling=0)
+        Image.fromarray(GREYS[mask]).save(masks / f"cell-{place:05d}.png")
+
+    images, masks = _pair_folders(folder)
+    _draw_all(draw, values["images"], report)
+
+
+def _draw_polyps(values: dict[str, Any], folder: Path, report: Report) -> None:
+    planned = plan_polyps(values)
+
+    def draw(place: int) -> None:
+        seed = derive(values["seed"], "polyps", "picture", place)
+        image, mask = draw_polyps(planned[place], values["size"], values["difficulty"], seed)
+        image.save(images / f"polyp-{place:05d}.jpg", quality=92, subsampling=0)
+        coloured = Image.fromarray(np.array(COLOURS, np.uint8)[mask])
+        if values["jpeg_masks"]:
+            coloured.save(masks / f"polyp-{place:05d}.jpg", quality=90)
+        else:
+            coloured.save(masks / f"polyp-{place:05d}.png")
+
+    images, masks = _pair_folders(folder)
+    _draw_all(draw, values["images"], report)
+
+
+def plan_polyps(values: dict[str, Any]) -> list[tuple[int, ...]]:
+    """Which polyps each picture of the polyp demo shows, as indices of classes: none, one, or two."""
+    rng = np.random.default_rng(derive(values["seed"], "polyps", "plan"))
+    empty = set(_some(rng, range(values["images"]), values["empty"]))
+    return [
+        () if place in empty else tuple(int(kind) for kind in rng.integers(1, 3, 1 + (rng.random() < 0.3)))
+        for place in range(values["images"])
+    ]
+
+
+def _pair_folders(folder: Path) -> tuple[Path, Path]:
+    images, masks = folder / "images", folder / "masks"
+    images.mkdir(parents=True)
+    masks.mkdir()
+    return images, masks
+
+
+def _draw_all(draw: Callable[[int], None], count: int, report: Report) -> None:
+    with ThreadPoolExecutor(2, thread_name_prefix="draw") as threads:
+        for done, _ in enumerate(threads.map(draw, range(count)), 1):
+            report(done, count)
+
+
 def _draw_digits(values: dict[str, Any], folder: Path, report: Report) -> None:
     from sklearn.datasets import load_digits
 
@@ -155,6 +214,9 @@ def _draw_digits(values: dict[str, Any], folder: Path, report: Report) -> None:
 _IMBALANCE = "How many times more images the commonest class has than the rarest; no class has fewer than 3"
 _LABEL_NOISE = "Share of images that lie in the folder of another class"
 _DUPLICATES = "Share of validation and test images that repeat a training image; above 0 the splits are given"
+_MASK_NOISE = "How far the outlines of the masks are off, as if drawn in a hurry: shifted and ragged"
+_JPEG_MASKS = "Save the masks as JPEG files, as some datasets do: colours bleed, and the import has to snap them back"
+_ALIKE = "How much the two kinds of polyps look alike, how flat they are, and how unsteady the camera is"
 _DIFFICULTY = "How much the kinds look alike, and how unsteady stain, focus and light are"
 
 DEMOS = (
@@ -173,6 +235,35 @@ DEMOS = (
             IntKnob("seed", "Seed", 0, 0, 2**31 - 1, help="Another seed draws other cells"),
         ),
         draw=_draw_smear,
+    ),
+    Demo(
+        name="blood-smear-masks",
+        label="Blood smear with masks",
+        sentence="White blood cells, drawn here, each with a mask of its cytoplasm and nucleus (grey 0, 128 and 255)",
+        knobs=(
+            IntKnob("images", "Images", 240, 24, 5000, step=20),
+            IntKnob("size", "Size", 96, 24, 256, step=8, unit="px"),
+            FloatKnob("difficulty", "Difficulty", 0.3, 0.0, 1.0, step=0.05, help=_DIFFICULTY),
+            FloatKnob("mask_noise", "Mask noise", 0.0, 0.0, 1.0, step=0.05, help=_MASK_NOISE),
+            IntKnob("seed", "Seed", 0, 0, 2**31 - 1, help="Another seed draws other cells"),
+        ),
+        draw=_draw_smear_masks,
+        masks=tuple((str(grey), name) for grey, name in zip(GREYS.tolist(), MASK_CLASSES, strict=True)),
+    ),
+    Demo(
+        name="polyps",
+        label="Polyps",
+        sentence="Endoscopy pictures, drawn here, with masks of two kinds of polyps (black, red and green)",
+        knobs=(
+            IntKnob("images", "Images", 200, 24, 5000, step=20),
+            IntKnob("size", "Size", 128, 32, 256, step=8, unit="px"),
+            FloatKnob("empty", "Without a polyp", 0.1, 0.0, 0.9, step=0.05, help="Share of pictures without any polyp"),
+            FloatKnob("difficulty", "Difficulty", 0.3, 0.0, 1.0, step=0.05, help=_ALIKE),
+            BoolKnob("jpeg_masks", "JPEG masks", False, help=_JPEG_MASKS),
+            IntKnob("seed", "Seed", 0, 0, 2**31 - 1, help="Another seed draws other pictures"),
+        ),
+        draw=_draw_polyps,
+        masks=tuple((value_text(colour), name) for colour, name in zip(COLOURS, CLASSES, strict=True)),
     ),
     Demo(
         name="digits",

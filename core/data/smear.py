@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 FIELD = 22.0  # micrometres, the width of the image
+MASK_CLASSES = ("background", "cytoplasm", "nucleus")
 
 Range = tuple[float, float]
 
@@ -107,6 +108,14 @@ def draw_cell(kind: CellType, size: int, difficulty: float, seed: int) -> Image.
     `difficulty` from 0 to 1 mixes the cell's features with those of the kind it is mistaken for (at 1 by up to a half),
     and makes stain, focus and noise less steady. The same arguments draw the same pixels.
     """
+    return draw_masked_cell(kind, size, difficulty, seed)[0]
+
+
+def draw_masked_cell(kind: CellType, size: int, difficulty: float, seed: int) -> tuple[Image.Image, np.ndarray]:
+    """What `draw_cell` draws, and where the cell is: uint8 (size, size) of indices of MASK_CLASSES.
+
+    Red cells and platelets that lie about belong to the background.
+    """
     rng = np.random.default_rng(seed)
     look = _mixed(kind, cell_type(kind.alike), difficulty * rng.uniform(0, 0.55))
     field = _Field(size, rng)
@@ -116,9 +125,23 @@ def draw_cell(kind: CellType, size: int, difficulty: float, seed: int) -> Image.
     for _ in range(rng.poisson(0.7)):  # platelets lie about in every smear
         spot = rng.uniform(-FIELD / 2, FIELD / 2, 2)
         if np.hypot(*(spot - middle)) > radius + 2:
-            density = _cell(field, rng, density, cell_type("platelet"), spot, rng.uniform(1.1, 1.6))
-    density = _cell(field, rng, density, look, middle, radius)
-    return _photograph(density, rng, difficulty)
+            density, _ = _cell(field, rng, density, cell_type("platelet"), spot, rng.uniform(1.1, 1.6))
+    density, mask = _cell(field, rng, density, look, middle, radius)
+    return _photograph(density, rng, difficulty), mask
+
+
+def redraw_outlines(mask: np.ndarray, amount: float, seed: int) -> np.ndarray:
+    """The mask as a hasty person would draw it: shifted, with ragged outlines; by up to `amount` of 1.5 micrometres."""
+    if not amount:
+        return mask
+    field = _Field(len(mask), np.random.default_rng(seed))
+    reach = 1.5 * amount / field.pixel
+    rows, columns = (
+        np.arange(field.size).reshape(shape)
+        + reach * (0.5 * np.random.default_rng(seed + 1 + place).normal() + field.noise(2.5))
+        for place, shape in enumerate([(-1, 1), (1, -1)])
+    )
+    return mask[tuple(np.clip(np.rint(part), 0, field.size - 1).astype(int) for part in (rows, columns))]
 
 
 def _mixed(one: CellType, other: CellType, share: float) -> CellType:
@@ -198,13 +221,14 @@ def _cell(
     look: CellType,
     middle: np.ndarray,
     radius: float,
-) -> np.ndarray:
-    """The density with a cell laid into it; what was there is pushed away."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """The density with a cell laid into it (what was there is pushed away), and the cell as indices of MASK_CLASSES."""
     x = field.x - np.float32(middle[0]) + np.float32(look.outline) * field.noise(5.5)
     y = field.y - np.float32(middle[1]) + np.float32(look.outline) * field.noise(5.5)
     out = np.sqrt(x**2 + y**2) - np.float32(radius)
     body = field.inside(out)
-    nucleus = field.inside(_nucleus(field, rng, look, x, y, radius))
+    core = _nucleus(field, rng, look, x, y, radius)
+    nucleus = field.inside(core)
     plasma = body * (1 - nucleus)
 
     thick = 1 + np.float32(0.18) * field.noise(2.0) + np.float32(0.35) * np.exp(-((out / np.float32(0.5)) ** 2))
@@ -226,7 +250,7 @@ def _cell(
         uneven = np.clip(1 + field.noise(2.5), 0.3, 1.6)
         coarse = np.float32(look.violet) * body * uneven * field.grains(1.0, 0.27)
         density += coarse[:, :, None] * VIOLET
-    return density
+    return density, np.where(core < 0, 2, np.where(out < 0, 1, 0)).astype(np.uint8)
 
 
 def _nucleus(
