@@ -1,4 +1,4 @@
-"""How a run learns: journal entries -> loss and accuracy curves. Epochs count from 1 over all phases."""
+"""How a run learns: journal entries -> curves of loss, accuracy and Dice. Epochs count from 1 over all phases."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -6,11 +6,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from core.figures.colours import ACCENT, QUIET, faded
+from core.figures.colours import ACCENT, QUIET, class_colour, faded
 from core.figures.layout import label, quiet
+from core.metrics.segmentation import background_of
 
 MOST_POINTS = 1000  # per trace; a browser redraws them every second while a run is watched
 HEIGHT = 300  # pixels
+MOST_CLASSES = 8  # drawn one by one; more lines than that are no longer told apart
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "x")  # beside the colour
 
 Entry = Mapping[str, Any]
 
@@ -40,36 +43,48 @@ def loss_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
 def accuracy_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
     """Accuracy of training and validation after each epoch, validation with its 95 % interval and its best epoch."""
     figure = go.Figure()
+    _score(figure, entries, "accuracy", ("training", "validation"))
+    return _finished(figure, entries, "accuracy", identity)
+
+
+def dice_curves(entries: Sequence[Entry], classes: Sequence[str], *, identity: str = "") -> go.Figure:
+    """Mean Dice of training and validation after each epoch, validation with its 95 % interval and its best epoch, and
+    the validation Dice of each class in the colour of the class.
+
+    Of many classes the lowest ones are drawn, and the background only when its name in the legend is clicked: it is
+    nearly 1 and would hide how the others differ.
+    """
+    figure = go.Figure()
     epochs = _epochs(entries)
-    known = [entry for entry in epochs if entry.get("interval")]
-    if known:
-        xs = [entry["epoch"] for entry in known]
-        figure.add_scatter(
-            x=xs + xs[::-1],
-            y=[entry["interval"][1] for entry in known] + [entry["interval"][0] for entry in known][::-1],
-            fill="toself",
-            fillcolor=faded(ACCENT, 0.16),
-            line={"width": 0 if len(known) > 1 else 4, "color": faded(ACCENT, 0.16)},  # one epoch makes no area
-            mode="lines",
-            hoverinfo="skip",
-            name="95 % interval",
+    background = background_of(classes)
+    latest = next((entry["per_class"] for entry in reversed(epochs) if entry.get("per_class")), ())
+    ranked = sorted(
+        (index for index in range(len(latest)) if index != background),
+        key=lambda index: 1.0 if latest[index] is None else latest[index],
+    )
+    drawn = sorted(ranked[:MOST_CLASSES]) + ([] if background is None or not latest else [background])
+    for index in drawn:
+        points = thinned(
+            [
+                (entry["epoch"], entry["per_class"][index])
+                for entry in epochs
+                if len(entry.get("per_class") or ()) > index and entry["per_class"][index] is not None
+            ]
         )
-    _line(figure, epochs, "train", "accuracy", "training", QUIET, ".1%")
-    _line(figure, epochs, "validation", "accuracy", "validation", ACCENT, ".1%")
-    best = [entry for entry in epochs if entry.get("best")][-1:]
-    for entry in best:
+        name = label(classes[index], 24)
         figure.add_scatter(
-            x=[entry["epoch"]],
-            y=[entry["validation"]["accuracy"]],
-            mode="markers",
-            name="kept",
-            marker={"color": ACCENT, "size": 12, "symbol": "circle-open", "line": {"width": 2}},
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
+            mode="lines+markers",
+            name=name,
+            line={"color": class_colour(index), "width": 1.5},
+            marker={"size": 6, "symbol": SYMBOLS[index % len(SYMBOLS)]},
+            visible="legendonly" if index == background else True,
             cliponaxis=False,
-            hovertemplate="epoch %{x}<br>kept: validation %{y:.1%}<extra></extra>",
+            hovertemplate=f"epoch %{{x}}<br>{name} %{{y:.1%}}<extra></extra>",
         )
-    quiet(figure, height=HEIGHT, x="epoch", y="accuracy", identity=identity)
-    figure.update_yaxes(tickformat=".0%", range=None if figure.data else [0, 1])
-    return _phases(_whole_epochs(figure, entries), entries)
+    _score(figure, entries, "dice", ("mean, training", "mean, validation"))
+    return _finished(figure, entries, "Dice", identity)
 
 
 def step_points(entries: Sequence[Entry]) -> list[tuple[float, float]]:
@@ -86,6 +101,43 @@ def thinned(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> l
     if len(points) <= most:
         return list(points)
     return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+
+
+def _score(figure: go.Figure, entries: Sequence[Entry], metric: str, names: tuple[str, str]) -> None:
+    """The lines of a score for training and validation, with the interval and the epoch whose weights are kept."""
+    epochs = _epochs(entries)
+    known = [entry for entry in epochs if entry.get("interval")]
+    if known:
+        xs = [entry["epoch"] for entry in known]
+        figure.add_scatter(
+            x=xs + xs[::-1],
+            y=[entry["interval"][1] for entry in known] + [entry["interval"][0] for entry in known][::-1],
+            fill="toself",
+            fillcolor=faded(ACCENT, 0.16),
+            line={"width": 0 if len(known) > 1 else 4, "color": faded(ACCENT, 0.16)},  # one epoch makes no area
+            mode="lines",
+            hoverinfo="skip",
+            name="95 % interval",
+        )
+    training, validation = names
+    _line(figure, epochs, "train", metric, training, QUIET, ".1%")
+    _line(figure, epochs, "validation", metric, validation, ACCENT, ".1%")
+    for entry in [entry for entry in epochs if entry.get("best")][-1:]:
+        figure.add_scatter(
+            x=[entry["epoch"]],
+            y=[entry["validation"][metric]],
+            mode="markers",
+            name="kept",
+            marker={"color": ACCENT, "size": 12, "symbol": "circle-open", "line": {"width": 2}},
+            cliponaxis=False,
+            hovertemplate="epoch %{x}<br>kept: validation %{y:.1%}<extra></extra>",
+        )
+
+
+def _finished(figure: go.Figure, entries: Sequence[Entry], y: str, identity: str) -> go.Figure:
+    quiet(figure, height=HEIGHT, x="epoch", y=y, identity=identity)
+    figure.update_yaxes(tickformat=".0%", range=None if figure.data else [0, 1])
+    return _phases(_whole_epochs(figure, entries), entries)
 
 
 def _epochs(entries: Sequence[Entry]) -> list[Entry]:

@@ -2,11 +2,23 @@
 
 import json
 
+import numpy as np
+
+from core.figures.colours import class_colour
 from core.figures.confusion import confusion_matrix
 from core.figures.counts import class_counts
-from core.figures.curves import MOST_POINTS, accuracy_curves, loss_curves, step_points, thinned
+from core.figures.curves import (
+    MOST_CLASSES,
+    MOST_POINTS,
+    accuracy_curves,
+    dice_curves,
+    loss_curves,
+    step_points,
+    thinned,
+)
 from core.figures.layout import label
 from core.figures.probabilities import MOST_BARS, probability_bars
+from core.figures.segmentation import pixel_confusion, threshold_curve
 
 EVIL = "<img src=x onerror=alert(1)> & co"
 
@@ -23,6 +35,19 @@ def epoch(number, *, train=(0.9, 0.5), validation=(1.0, 0.4), phase=0, best=Fals
         "train": {"loss": train[0], "accuracy": train[1]},
         "validation": {"loss": validation[0], "accuracy": validation[1]},
         "interval": [validation[1] - 0.1, validation[1] + 0.1],
+        "best": best,
+    }
+
+
+def mask_epoch(number, per_class, *, mean=0.5, best=False):
+    return {
+        "kind": "epoch",
+        "phase": 0,
+        "epoch": number,
+        "train": {"loss": 1.0, "dice": mean - 0.1, "iou": 0.3},
+        "validation": {"loss": 1.0, "dice": mean, "iou": 0.4},
+        "per_class": per_class,
+        "interval": [mean - 0.1, mean + 0.1],
         "best": best,
     }
 
@@ -46,6 +71,8 @@ def test_no_name_reaches_a_figure_unescaped():
         class_counts({"train": {EVIL: 3, "b": 1}}, [EVIL, "b"]),
         confusion_matrix([[1, 2], [3, 4]], [EVIL, "b"]),
         probability_bars({EVIL: 0.5, "b": 0.5}, [EVIL, "b"]),
+        pixel_confusion([[1, 2], [3, 4]], [EVIL, "b"]),
+        dice_curves([mask_epoch(1, [0.5, 0.5])], [EVIL, "b"]),
         accuracy_curves([epoch(1), {"kind": "phase", "phase": 1, "name": EVIL}, epoch(2, phase=1)]),
     ]
     for figure in figures:
@@ -140,3 +167,50 @@ def test_bars_are_ranked_and_few():
     assert len(bars.x) == MOST_BARS
     assert list(bars.x) == sorted(bars.x, reverse=True)
     assert bars.text[0] == "20.0%"
+
+
+def test_masks_have_a_curve_for_their_mean_and_one_for_each_class_in_its_colour():
+    entries = [mask_epoch(1, [0.99, 0.4, None], mean=0.4), mask_epoch(2, [0.99, 0.7, 0.5], mean=0.6, best=True)]
+    figure = dice_curves(entries, ["background", "polyp", "tool"])
+
+    assert list(trace(figure, "mean, validation").y) == [0.4, 0.6]
+    assert list(trace(figure, "mean, training").y) == [0.30000000000000004, 0.5]
+    assert (list(trace(figure, "kept").x), list(trace(figure, "kept").y)) == ([2], [0.6])
+    assert len(trace(figure, "95 % interval").x) == 4
+    assert list(trace(figure, "polyp").y) == [0.4, 0.7]
+    assert (list(trace(figure, "tool").x), list(trace(figure, "tool").y)) == ([2], [0.5])
+    assert trace(figure, "polyp").line.color == class_colour(1)
+    assert trace(figure, "polyp").marker.symbol != trace(figure, "tool").marker.symbol
+    assert trace(figure, "background").visible == "legendonly"
+
+
+def test_of_many_classes_the_lowest_curves_are_drawn():
+    entries = [mask_epoch(1, [1 - index / 100 for index in range(30)])]
+    drawn = [t.name for t in dice_curves(entries, [f"class {n}" for n in range(30)]).data if t.name.startswith("class")]
+
+    assert drawn == [f"class {n}" for n in range(30 - MOST_CLASSES, 30)]
+
+
+def test_a_run_of_masks_that_has_not_begun_has_empty_curves():
+    assert not dice_curves([], ["background", "polyp"]).data
+
+
+def test_confusion_of_pixels_shows_shares_of_the_true_class_and_never_rounds_a_pixel_away():
+    figure = pixel_confusion([[99999, 1, 0], [25, 75, 0], [0, 0, 0]], ["a", "b", "c"]).data[0]
+
+    assert [list(row) for row in figure.text] == [
+        ["&gt;99.9 %", "&lt;0.1 %", ""],
+        ["25.0 %", "75.0 %", ""],
+        ["", "", ""],
+    ]
+    assert [list(row) for row in figure.z][1:] == [[0.25, 0.75, 0], [0, 0, 0]]
+    assert figure.customdata[1][0] == "true: b<br>predicted: a<br>25 of 100 pixels (25.00%)"
+
+
+def test_a_threshold_has_its_figures_and_a_mark():
+    figures = {name: np.array([0.2, np.nan]) for name in ("dice", "iou", "precision", "recall")}
+    figure = threshold_curve(figures | {"threshold": np.array([0.0, 1.0])}, 0.35)
+
+    assert list(trace(figure, "Dice").y) == [0.2, None]
+    assert figure.layout.shapes[0].x0 == 0.35
+    assert len({(t.line.dash, t.line.color) for t in figure.data}) == 4
