@@ -14,16 +14,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from core.data.dataset import Dataset
 from core.data.demo import DEMOS, make_demo
-from core.data.incoming import Proposal, SplitRule, discard, inspect, keep
+from core.data.incoming import Proposal, SplitRule, discard, inspect, keep, remap
 from core.data.library import Library
+from core.data.mask_values import IGNORED, MaskMap, map_of, value_text
 from core.data.readers.catalog import READERS
-from core.errors import FoveaError, ImageError, InputError, RecipeError, TrainingError
+from core.errors import DatasetError, FoveaError, ImageError, InputError, RecipeError, TrainingError
 from core.presets import DEFAULT, PRESETS, preset
 from core.recipe import from_text
 from core.runs.run import RunPaths
@@ -77,12 +78,28 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="what the dataset is called; default: from the path")
     parser.add_argument("--layout", default="auto", choices=["auto", *(row.name for row in READERS)])
     parser.add_argument("--seed", type=int, default=0, help="seed of the split, where the folders give none")
+    means = "what the values of masks mean: 0=background,128=cell,255=ignore or #000000=background,#ff0000=polyp"
+    parser.add_argument("--map", default="", metavar="VALUE=CLASS,...", help=means)
+    near = "how many levels a mask's pixel may be from a value of the map; default: by what the masks hold"
+    parser.add_argument("--tolerance", type=int, metavar="N", help=near)
 
 
 def _import(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     told = _Progress("images")
+    meant = _pairs([part for part in arguments.map.split(",") if part.strip()], "--map", "value=class,value=class")
     proposal = inspect(workspace, arguments.path, layout=arguments.layout, name=arguments.name, report=told)
-    return _kept(workspace, proposal, SplitRule(seed=arguments.seed))
+    with _discarded_on_failure(workspace, proposal):
+        if meant or arguments.tolerance is not None:
+            proposal = remap(workspace, proposal.id, _mask_map(proposal, meant, arguments.tolerance))
+        return _kept(workspace, proposal, SplitRule(seed=arguments.seed))
+
+
+def _mask_map(proposal: Proposal, meant: dict[str, str], tolerance: int | None) -> MaskMap:
+    """The map of an import's masks with what was given on the command line in the place of what was proposed."""
+    if proposal.masks is None or proposal.mask_map is None:
+        raise DatasetError("--map and --tolerance are about masks", found=f"an import without any ({proposal.layout})")
+    allowed = proposal.mask_map.tolerance if tolerance is None else tolerance
+    return map_of(meant, proposal.masks.kind, allowed) if meant else replace(proposal.mask_map, tolerance=allowed)
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,19 +110,27 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
 def _demo(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     dials = {name: from_text(text) for name, text in _pairs(arguments.set).items()}
     proposal = make_demo(workspace, arguments.name, dials, report=_Progress("images"))
-    return _kept(workspace, proposal, SplitRule())
+    with _discarded_on_failure(workspace, proposal):
+        return _kept(workspace, proposal, SplitRule())
 
 
-def _kept(workspace: Workspace, proposal: Proposal, rule: SplitRule) -> dict:
+@contextlib.contextmanager
+def _discarded_on_failure(workspace: Workspace, proposal: Proposal) -> Iterator[None]:
     try:
-        dataset = keep(workspace, proposal.id, rule=rule)
+        yield
     except FoveaError:
         discard(workspace, proposal.id)
         raise
-    return _dataset_answer(dataset)
 
 
-def _dataset_answer(dataset: Dataset) -> dict:
+def _kept(workspace: Workspace, proposal: Proposal, rule: SplitRule) -> dict:
+    told = _Progress("masks") if proposal.masks else None
+    return _dataset_answer(keep(workspace, proposal.id, rule=rule, report=told), proposal)
+
+
+def _dataset_answer(dataset: Dataset, proposal: Proposal) -> dict:
+    labels = {value: label or IGNORED for value, label in dataset.mask_map}
+    found = [(value_text(row.value), row.share) for row in proposal.masks.values] if proposal.masks else []
     return {
         "dataset": dataset.id,
         "name": dataset.name,
@@ -116,6 +141,8 @@ def _dataset_answer(dataset: Dataset) -> dict:
         "skipped": [{"file": row.file, "reason": row.reason} for row in dataset.skipped],
         "layout": dataset.layout,
         "split_rule": dataset.split_rule,
+        "mask_values": [{"value": value, "share": share, "label": labels.get(value)} for value, share in found],
+        "findings": [*(proposal.masks.findings if proposal.masks else ()), *proposal.notes],
     }
 
 
@@ -123,6 +150,9 @@ def _show_dataset(answer: dict) -> Iterator[str]:
     splits = ", ".join(f"{name} {count}" for name, count in answer["splits"].items())
     yield f"{answer['dataset']}: {answer['samples']} images, {len(answer['classes'])} classes ({splits})"
     yield f"split: {answer['split_rule']}"
+    for row in answer["mask_values"]:
+        yield f"mask value {row['value']}, {row['share']:.1%} of the pixels: {row['label'] or 'in no class'}"
+    yield from answer["findings"]
     for row in answer["skipped"]:
         yield f"skipped {row['file']}: {row['reason']}"
 
@@ -439,13 +469,13 @@ def _add_detach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="answer at once; a worker of its own does the rest")
 
 
-def _pairs(texts: list[str]) -> dict[str, str]:
-    """{"a": "1"} from ["a=1"]. Raises RecipeError for a text without its equals sign."""
+def _pairs(texts: list[str], option: str = "--set", expected: str = "name=value") -> dict[str, str]:
+    """{"a": "1"} from ["a=1"]. Raises RecipeError, about the option, for a text without its equals sign."""
     pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise RecipeError("--set", found=repr(text), expected="name=value")
+            raise RecipeError(option, found=repr(text), expected=expected)
         pairs[name.strip()] = value
     return pairs
 
