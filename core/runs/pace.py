@@ -9,6 +9,9 @@ from core.models.catalog import PASSES_PER_STEP
 from core.recipe import Phase, Recipe
 
 STORED_EPOCH = 0.03  # what a head that learns from stored features costs, in passes of the images through the backbone
+# What a decoder that learns on a frozen encoder costs, in passes of the images through both: it takes most of a pass,
+# and it alone goes back.
+DECODER_EPOCH = 2.5
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Pace:
     fraction: float  # of the whole work, in [0, 1]; by cost, so that the bar moves evenly
     seconds_left: float | None  # None until an epoch of each kind that is still to come was seen
     images_per_second: float | None  # latest; of epochs on stored features only if there were no others
-    passing: bool  # a frozen backbone is looking at the images for the first time
+    passing: bool  # the frozen backbone of a classifier is looking at the images for the first time
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,16 @@ class EpochKind:
 
     trainable: str  # of its phase
     stored: bool  # every feature is read from the cache: no picture goes through the backbone
+    task: str = "classification"
 
     @property
     def cost(self) -> float:
-        """In passes of the training images through the backbone."""
-        if self.trainable == "head":
-            return STORED_EPOCH if self.stored else 1.0
-        return PASSES_PER_STEP
+        """In passes of the training images through the backbone, or, for masks, through the whole network."""
+        if self.trainable != "head":
+            return PASSES_PER_STEP
+        if self.task == "segmentation":
+            return DECODER_EPOCH
+        return STORED_EPOCH if self.stored else 1.0
 
 
 def pace(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Pace:
@@ -77,12 +83,16 @@ def epoch_kinds(recipe: Recipe, stored: dict[int, bool] | None = None) -> list[E
     """The kind of every epoch: as `stored` tells it of those that are over, by their numbers; as expected of the rest.
 
     While the backbone is frozen every view of the images has to be looked at once. An earlier run may have done that:
-    where the views of a phase so far were all read from the cache, its others are expected to be there as well.
+    where the views of a phase so far were all read from the cache, its others are expected to be there as well. A
+    network for masks looks at pictures at every epoch.
     """
     kinds: list[EpochKind] = []
     for phase in recipe.phases:
         numbers = range(len(kinds) + 1, len(kinds) + phase.epochs + 1)
-        kinds += _kinds(phase, numbers, views(recipe.augment), stored or {})
+        if recipe.task == "segmentation":
+            kinds += [EpochKind(phase.trainable, stored=False, task=recipe.task) for _ in numbers]
+        else:
+            kinds += _kinds(phase, numbers, views(recipe.augment), stored or {})
     return kinds
 
 

@@ -7,10 +7,12 @@ from PIL import Image
 
 from core.augment.catalog import policy, resolve
 from core.augment.pipeline import Augmentation, sample_seed
-from core.augment.preview import preview
-from core.data.loading import fit_image, read_image
+from core.augment.preview import preview, preview_masks
+from core.data.loading import fit_image, jpeg, read_image
+from core.data.mask_files import fit_mask, read_mask
 from core.errors import DatasetError, RecipeError
 from core.recipe import AugmentChoice
+from tests.shapes import kept_shapes
 
 ROWS = [row.model_dump(mode="json") for row in policy("heavy").rows]
 SETTINGS = {"seed": 3, "size": 48, "fit": "crop", "variants": 2}
@@ -57,3 +59,32 @@ def test_what_cannot_be_previewed_is_said(tiny_dataset, tmp_path):
         preview(str(tiny_dataset.folder), ["999999"], ROWS, **SETTINGS)
     with pytest.raises(DatasetError, match="no dataset"):
         preview(str(tmp_path), ids, ROWS, **SETTINGS)
+
+
+def test_a_preview_of_masks_shows_the_very_pairs_that_training_draws(workspace):
+    dataset = kept_shapes(workspace, side=48, wide=12)
+    sample = dataset.samples[0]
+    ((first, *drawn),) = preview_masks(str(dataset.folder), [sample.id], ROWS, **SETTINGS | {"fit": "pad"})
+    original = fit_image(read_image(dataset.path(sample)), 48, "pad")
+    mask = fit_mask(read_mask(dataset.mask(sample)), 48, "pad")
+    assert first[0] == jpeg(original)
+    assert np.array_equal(pixels(first[1]), mask), "an index PNG, without loss"
+    assert len(drawn) == 2
+    augmentation = Augmentation(resolve(AugmentChoice(policy="heavy")))
+    for draw, (picture, beside) in enumerate(drawn):
+        image = torch.from_numpy(original).permute(2, 0, 1)[None]
+        varied, moved = augmentation(image, [sample_seed(3, sample.id, draw)], torch.from_numpy(mask)[None])
+        assert picture == jpeg(varied[0].permute(1, 2, 0).numpy())
+        assert np.array_equal(pixels(beside), moved[0])
+
+
+def test_pictures_of_a_dataset_with_masks_are_the_same_with_and_without_them(workspace):
+    dataset = kept_shapes(workspace)
+    ids, settings = [dataset.samples[1].id], SETTINGS | {"fit": "squash"}
+    (alone,), (pairs,) = (show(str(dataset.folder), ids, ROWS, **settings) for show in (preview, preview_masks))
+    assert alone == [picture for picture, _ in pairs]
+
+
+def test_masks_of_a_dataset_that_has_none_are_refused(tiny_dataset):
+    with pytest.raises(DatasetError, match="has no masks"):
+        preview_masks(str(tiny_dataset.folder), [tiny_dataset.samples[0].id], ROWS, **SETTINGS)

@@ -1,11 +1,14 @@
 import os
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from core.executors.chronicle import SECONDS_BETWEEN_STATES, Chronicle, Heartbeat
 from core.runs.journal import Journal
-from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
+from core.runs.run import RunPaths, RunState, RunStatus, look_name, read_status, write_status
+from core.train.events import Look, Looks
 
 
 class Clock:
@@ -115,3 +118,53 @@ def test_a_heart_beats_until_it_is_left(tmp_path):
     os.utime(heartbeat, (0, 0))
     time.sleep(0.1)
     assert heartbeat.stat().st_mtime == 0
+
+
+def looks(count=2, size=24):
+    images = np.full((count, size, size, 3), 90, np.uint8)
+    truth = np.zeros((count, size, size), np.uint8)
+    truth[:, :5], truth[:, 5:9] = 2, 255
+    return Looks(tuple(f"{number:06d}" for number in range(count)), images, truth)
+
+
+def test_pictures_are_there_before_the_journal_tells_of_them(paths):
+    there = []
+
+    def told(entry):
+        names = ["image.jpg", "truth.png"] if entry["kind"] == "looks" else [look_name(entry["epoch"])]
+        there.append([paths.look(sample, name).is_file() for sample in ("000000", "000001") for name in names])
+
+    written = chronicle(paths, told=told)
+    written.show(looks())
+    written.look(Look(1, np.ones((2, 24, 24), np.uint8)))
+    assert there == [[True] * 4, [True] * 2]
+    entries = [{key: value for key, value in entry.items() if key != "time"} for entry in Journal(paths.epochs).read()]
+    assert entries == [{"kind": "looks", "ids": ["000000", "000001"]}, {"kind": "look", "epoch": 1}]
+
+
+def test_masks_are_kept_as_class_indices_pixel_for_pixel(paths):
+    written, shown = chronicle(paths), looks()
+    predicted = np.random.default_rng(0).integers(0, 3, (2, 24, 24), dtype=np.uint8)
+    written.show(shown)
+    written.look(Look(12, predicted))
+    for number, sample in enumerate(shown.ids):
+        assert np.array_equal(np.asarray(Image.open(paths.look(sample, "truth.png"))), shown.truth[number])
+        assert np.array_equal(np.asarray(Image.open(paths.look(sample, "epoch-0012.png"))), predicted[number])
+        assert Image.open(paths.look(sample, "image.jpg")).size == (24, 24)
+
+
+def test_what_a_resumed_run_repeats_takes_the_place_of_what_was_there(paths):
+    for value in (1, 2):
+        written = chronicle(paths)
+        written.show(looks())
+        written.record({"kind": "resume", "epoch": 0})
+        written.look(Look(1, np.full((2, 24, 24), value, np.uint8)))
+    assert np.asarray(Image.open(paths.look("000001", look_name(1)))).max() == 2
+    assert len([entry for entry in Journal(paths.epochs).read() if entry["kind"] == "look"]) == 1
+
+
+def test_a_score_without_an_interval_is_kept_without_one(paths):
+    written = chronicle(paths)
+    written.record(epoch(1, best=True) | {"interval": None})
+    written.say("Going on.")
+    assert read_status(paths).interval is None

@@ -1,8 +1,8 @@
 import pytest
 
 from core.models.catalog import PASSES_PER_STEP
-from core.recipe import Recipe
-from core.runs.pace import STORED_EPOCH, epoch_kinds, pace
+from core.recipe import Recipe, SegmentationRecipe
+from core.runs.pace import DECODER_EPOCH, STORED_EPOCH, epoch_kinds, pace
 
 WHOLE = Recipe().set({"batch_size": 10, "phases.0": {"trainable": "everything", "epochs": 4, "learning_rate": 1e-4}})
 HEAD = Recipe().set({"augment.policy": "light", "augment.views": 2, "phases.0.epochs": 5, "batch_size": 10})
@@ -100,3 +100,24 @@ def test_every_epoch_of_the_whole_network_costs_the_same():
 def test_a_journal_that_does_not_say_what_was_stored_can_still_be_read():
     older = [{key: value for key, value in epoch(number).items() if key != "stored"} for number in (1, 2)]
     assert pace(WHOLE, older).seconds_left == pytest.approx(20.0)
+
+
+DECODER = SegmentationRecipe().set(
+    {"batch_size": 10, "phases.0": {"trainable": "head", "epochs": 2}, "phases.1": {"trainable": "everything"}}
+)
+
+
+def test_a_network_for_masks_looks_at_pictures_at_every_epoch():
+    assert costs(DECODER.set({"phases.1.epochs": 3})) == [DECODER_EPOCH] * 2 + [PASSES_PER_STEP] * 3
+    now = pace(DECODER, [epoch(1), step(2, 10)])
+    assert not now.passing
+    assert now.images_per_second == 20
+
+
+def test_epochs_of_a_decoder_say_nothing_about_epochs_of_the_whole_network():
+    assert pace(DECODER, [epoch(1), epoch(2)]).seconds_left is None
+    assert pace(DECODER.set({"phases.1.epochs": 3}), [epoch(1), epoch(2), epoch(3, 30.0)]).seconds_left == 60
+
+
+def test_what_is_shown_after_an_epoch_does_not_disturb_its_pace():
+    assert pace(DECODER, [{"kind": "looks"}, epoch(1), {"kind": "look", "epoch": 1}]).epoch == 1

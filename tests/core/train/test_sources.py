@@ -4,7 +4,9 @@ import torch
 from core.augment.catalog import policy
 from core.augment.pipeline import Augmentation
 from core.data.loading import DecodedImages
-from core.train.sources import ImageSource, Itinerary, OrderedBatches, ShuffledBatches
+from core.data.mask_files import DecodedMasks
+from core.train.sources import ImageSource, Itinerary, MaskSource, OrderedBatches, ShuffledBatches
+from tests.shapes import shapes_dataset
 
 
 def test_every_row_comes_once_an_epoch_in_another_order_each_time():
@@ -54,3 +56,32 @@ def test_an_image_is_the_same_variant_whichever_batch_it_comes_in(coloured, tmp_
     assert not torch.equal(alone, other_draw)
     as_it_is, _ = source.__getitems__([(20, None)])
     assert torch.equal(as_it_is[0].permute(1, 2, 0), torch.from_numpy(images.get([20])[0]))
+
+
+def test_an_image_and_its_mask_are_the_same_pair_whichever_batch_they_come_in(tmp_path):
+    dataset = shapes_dataset(tmp_path / "shapes")
+    images = DecodedImages(dataset, 32, "squash", tmp_path / "cache")
+    masks = DecodedMasks(dataset, 32, "squash", tmp_path / "cache")
+    source = MaskSource(images, masks, dataset, Augmentation(policy("heavy").rows), seed=0)
+    together, beside = source.__getitems__([(0, 2), (4, 2), (7, 2)])
+    alone, own = source.__getitems__([(4, 2)])
+    assert torch.equal(together[1], alone[0])
+    assert torch.equal(beside[1], own[0])
+    assert (own.shape, own.dtype) == ((1, 32, 32), torch.uint8)
+    other, moved = source.__getitems__([(4, 3)])
+    assert not torch.equal(other, alone)
+    assert not torch.equal(moved, own)
+    as_it_is, truth = source.__getitems__([(4, None)])
+    assert torch.equal(as_it_is[0].permute(1, 2, 0), torch.from_numpy(images.get([4])[0]))
+    assert torch.equal(truth, torch.from_numpy(masks.get([4])))
+
+
+def test_masks_are_prepared_beside_their_images(tmp_path, monkeypatch):
+    dataset, prepared = shapes_dataset(tmp_path / "shapes"), []
+    monkeypatch.setattr(
+        "core.data.loading.DecodedRows.prefetch", lambda self, rows: prepared.append((type(self), rows))
+    )
+    images = DecodedImages(dataset, 32, "squash", tmp_path / "cache")
+    masks = DecodedMasks(dataset, 32, "squash", tmp_path / "cache")
+    MaskSource(images, masks, dataset, Augmentation(()), seed=0).prefetch([(3, 0), (5, 0)])
+    assert prepared == [(DecodedImages, [3, 5]), (DecodedMasks, [3, 5])]
