@@ -13,7 +13,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ from core.data.library import Library
 from core.data.mask_values import IGNORED, MaskMap, map_of, value_text
 from core.data.readers.catalog import READERS
 from core.errors import DatasetError, FoveaError, ImageError, InputError, RecipeError, TrainingError
-from core.presets import DEFAULT, PRESETS, preset
+from core.presets import DEFAULTS, PRESETS, preset
 from core.recipe import from_text
 from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
@@ -171,7 +171,8 @@ def _show_presets(answer: list[dict]) -> Iterator[str]:
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help="id of a dataset in the workspace")
-    parser.add_argument("--preset", default=DEFAULT, help=", ".join(row.name for row in PRESETS))
+    defaults = " or ".join(f"{name} for {task}" for task, name in DEFAULTS.items())
+    parser.add_argument("--preset", help=f"{', '.join(row.name for row in PRESETS)}; default: {defaults}")
     _add_set(parser, "FIELD.PATH=VALUE", "set a field of the recipe, as in phases.0.epochs=5; repeatable")
     parser.add_argument("--seed", type=int, help="the one seed of the run")
     parser.add_argument("--name", help="what the run is called")
@@ -185,7 +186,7 @@ def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     dataset = Library(workspace).get(arguments.dataset)
     given = {"seed": arguments.seed, "name": arguments.name}
     changes = _pairs(arguments.set) | {path: value for path, value in given.items() if value is not None}
-    recipe = preset(arguments.preset).recipe().set({**changes, "dataset": dataset.id})
+    recipe = preset(arguments.preset or DEFAULTS[dataset.task]).recipe().set({**changes, "dataset": dataset.id})
     check(recipe, dataset)
     locate(recipe.model)  # fetches weights that are not here; better to fail now than in a worker
     recipe = recipe.model_copy(update={"model": anchored(recipe.model)})
@@ -254,8 +255,8 @@ def _go(workspace: Workspace, run_id: str, *, detach: bool, resume: bool) -> dic
 
 def _tell_epoch(entry: dict[str, Any]) -> None:
     if entry["kind"] == "epoch":
-        loss, accuracy = entry["validation"]["loss"], entry["validation"]["accuracy"]
-        _tell(f"epoch {entry['epoch']}: validation loss {loss:.4f}, accuracy {accuracy:.3f}")
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in entry["validation"].items())
+        _tell(f"epoch {entry['epoch']}: validation {figures}")
 
 
 @contextlib.contextmanager
@@ -329,6 +330,9 @@ def _evaluate(arguments: argparse.Namespace, workspace: Workspace) -> dict:
 
 
 def _show_evaluation(answer: dict) -> Iterator[str]:
+    if answer.get("task") == "segmentation":
+        yield from _show_masks(answer)
+        return
     low, high = answer["interval"]
     yield f"accuracy {answer['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {answer['n']} {answer['split']} images"
     yield f"macro F1 {_number(answer['macro_f1'])}"
@@ -336,6 +340,22 @@ def _show_evaluation(answer: dict) -> Iterator[str]:
     for row in answer["per_class"]:
         figures = "".join(f"{_number(row[name]):>10}" for name in ("precision", "recall", "f1"))
         yield f"{row['label']:<24}{figures}{row['support']:>10}"
+
+
+def _show_masks(answer: dict) -> Iterator[str]:
+    over = "classes without background" if answer["background"] is not None else "classes"
+    yield f"{answer['n']} {answer['split']} images at their own size; means of the {over}"
+    for name, means in (("pooled over pixels", answer), ("mean over images", answer["over_images"])):
+        figures = (
+            f"{label} {_number(means[key])}{_bounds(means[f'{key}_interval'])}"
+            for label, key in (("Dice", "mean_dice"), ("IoU", "mean_iou"))
+        )
+        yield f"{name}: " + ", ".join(figures)
+    yield f"{'class':<24}{'Dice':>10}{'IoU':>10}{'precision':>10}{'recall':>10}{'outline':>10}{'images':>10}"
+    for row in answer["per_class"]:
+        figures = "".join(f"{_number(row[name]):>10}" for name in ("dice", "iou", "precision", "recall"))
+        outline = "–" if row["boundary"] is None else f"{row['boundary']:.1f} px"
+        yield f"{row['label']:<24}{figures}{outline:>10}{row['images']:>10}"
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
@@ -482,6 +502,10 @@ def _pairs(texts: list[str], option: str = "--set", expected: str = "name=value"
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _bounds(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 class _Progress:
