@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.data.demo import DEMOS
+from core.data.demo import DEMOS, Demo, demo
 from core.data.incoming import Proposal, SplitRule, load_proposal
 from pages.shared import audit, cache, gallery, importing, state
 from pages.shared.guard import require_app
@@ -10,37 +10,48 @@ from pages.shared.pickers import dataset_or_stop, or_stop
 from pages.shared.words import count, plain, size, splits
 
 require_app()
-CELLS, *OTHERS = DEMOS
 
 
 def welcome() -> None:
-    """Nothing is here yet: two ways to begin."""
-    left, right = st.columns(2, gap="medium")
+    """Nothing is here yet: three ways to begin."""
+    left, middle, right = st.columns(3, gap="medium")
     with left.container(border=True, height="stretch", key="card_demo"):
         st.subheader("Try it with demo cells")
-        st.markdown("Blood cells under a microscope, drawn on this computer in a few seconds.")
-        gallery.sheet([(cell, "", "") for cell in cache.sample_cells()], "samples", width=80)
-        importing.demo_button(CELLS, "Draw demo cells", key="demo_cells", primary=True)
-        for demo in OTHERS:
-            importing.demo_button(demo, f"Or take: {plain(demo.label)}", key=f"demo_{demo.name}")
-        with st.expander("Turn the dials first", icon=":material/tune:", key="dials"):
-            dials = importing.demo_dials(CELLS, "dial")
-            importing.demo_button(CELLS, "Draw with these dials", key="demo_cells_dials", values=dials)
+        st.markdown("Name what is in a picture: blood cells under a microscope, drawn here in a few seconds.")
+        gallery.sheet([(cell, "", "") for cell in cache.sample_cells()], "samples", width=64)
+        demo_card(demo("blood-smear"), demo("digits"), "Draw demo cells", "cells")
+    with middle.container(border=True, height="stretch", key="card_masks"):
+        st.subheader("Try it with demo polyps")
+        st.markdown("Find what is where: polyps in a bowel with their outlines, drawn here in a few seconds.")
+        gallery.sheet([(polyp, "", "") for polyp in cache.sample_polyps()], "sample_masks", width=64)
+        demo_card(demo("polyps"), demo("blood-smear-masks"), "Draw demo polyps", "polyps")
     with right.container(border=True, height="stretch", key="card_own"):
         st.subheader("Bring your own images")
-        st.markdown("Sorted into one folder per class. Ready-made train, validation and test folders are kept.")
+        st.markdown(
+            "Sorted into one folder per class, or each with its mask. Ready-made train, validation and test folders "
+            "are kept."
+        )
         importing.own_images("own")
+
+
+def demo_card(first: Demo, other: Demo, label: str, key: str) -> None:
+    """One click on the first demo set; another one; and the first one's dials."""
+    importing.demo_button(first, label, key=f"demo_{key}", primary=True)
+    importing.demo_button(other, f"Or take: {plain(other.label)}", key=f"demo_{other.name}")
+    with st.expander("Turn the dials first", icon=":material/tune:", key=f"dials_{key}"):
+        dials = importing.demo_dials(first, f"dial_{first.name}")
+        importing.demo_button(first, "Draw with these dials", key=f"demo_{key}_dials", values=dials)
 
 
 def more_images() -> None:
     """The same ways, as a row of buttons, once there is something to look at."""
     with st.popover("Demo images", icon=":material/auto_awesome:", key="more_demo"):
-        for demo in DEMOS:
-            st.markdown(f"**{plain(demo.label)}**  \n{plain(demo.sentence)}")
-            values = importing.demo_dials(demo, f"dial_{demo.name}")
-            importing.demo_button(
-                demo, "Draw them" if demo is CELLS else "Take them", key=f"demo_{demo.name}", values=values
-            )
+        names = [row.name for row in DEMOS]
+        name = st.selectbox("Demo", names, format_func=lambda name: demo(name).label, key="more_demo_name")
+        chosen = demo(name)
+        st.caption(plain(chosen.sentence))
+        values = importing.demo_dials(chosen, f"dial_{name}")
+        importing.demo_button(chosen, "Make them", key=f"demo_{name}", values=values, primary=True)
     with st.popover("Bring your own", icon=":material/upload:", key="more_own"):
         importing.own_images("own")
     # A key of its own for each dataset, so that the menu closes when its dataset is gone.

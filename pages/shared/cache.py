@@ -21,6 +21,7 @@ from core.data.library import Library
 from core.data.loading import read_picture
 from core.data.mask_files import read_mask
 from core.data.mask_values import MaskMap
+from core.data.polyps import draw_polyps
 from core.data.smear import CELLS, draw_cell
 from core.errors import FoveaError
 from core.evaluate.masks import Levels, MaskTable
@@ -37,7 +38,7 @@ from core.recipe import TransformChoice
 from core.runs.index import RunSummary
 from core.runs.journal import Entry, JournalReader
 from core.runs.run import RunPaths, look_name
-from core.runs.store import RunStore
+from core.runs.store import Run, RunStore
 from core.workspace import Workspace
 from pages.shared.pixels import LARGEST, mask_on_screen, picture_on_screen, size_on_screen
 
@@ -118,6 +119,13 @@ def sample_cells(size: int = 96) -> list[bytes]:
         draw_cell(kind, size, 0.1, seed=5).save(file := BytesIO(), "JPEG", quality=90)
         pictures.append(file.getvalue())
     return pictures
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def sample_polyps(size: int = 128) -> list[bytes]:
+    """Drawn polyps with their outlines, as JPEGs of `size` pixels: what the demo polyps look like."""
+    drawn = [draw_polyps(kinds, size, 0.1, seed=place) for place, kinds in enumerate(((1,), (2,), (1, 2), (2, 2)))]
+    return [_with_mask(np.array(picture), mask, "contour", 0) for picture, mask in drawn]
 
 
 # Processes that do what a page must not
@@ -226,9 +234,7 @@ def mask_report(path: Path, empty: str) -> tuple[SegmentationResult, list[ImageS
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _mask_report(
-    path: Path, stamp: tuple[int, int], empty: str
-) -> tuple[SegmentationResult, list[ImageScore]]:
+def _mask_report(path: Path, stamp: tuple[int, int], empty: str) -> tuple[SegmentationResult, list[ImageScore]]:
     table = _mask_table(path, stamp)
     return evaluate_masks(table, empty=empty), image_rows(table, empty=empty)
 
@@ -261,14 +267,14 @@ def _compared(
     return picture_on_screen(shown.image, size), *masks
 
 
-def foreground(paths: RunPaths, dataset: Dataset, sample: Sample) -> np.ndarray:
-    """How probable the foreground is at each pixel of an image, in hundredths, as `compared` shows it."""
-    return _foreground(paths.folder, _stamp(paths.best), dataset.path(sample), sample.name)
+def level_map(run: Run, sample: Sample) -> np.ndarray:
+    """How probable the foreground is at each pixel of an image, in hundredths, as large as `compared` shows it."""
+    return _level_map(workspace().root, run.id, _stamp(run.paths.best), sample.id)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _foreground(folder: Path, stamp: tuple[int, int], picture: Path, name: str) -> np.ndarray:
-    found = lab().call("core.predict.foreground:foreground", str(folder), name, picture.read_bytes())
+def _level_map(root: Path, run: str, stamp: tuple[int, int], sample: str) -> np.ndarray:
+    found = lab().call("core.evaluate.evaluation:level_map", str(root), run, sample)
     with Image.open(BytesIO(found)) as levels:
         return mask_on_screen(np.asarray(levels), size_on_screen(*levels.size))
 

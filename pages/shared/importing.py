@@ -119,7 +119,7 @@ def own_images(key: str) -> None:
     zipped, folder = st.tabs(["A zip file", "A folder on the server"], key=f"{key}_tabs")
     with zipped:
         upload = st.file_uploader(
-            "A zip with one folder per class, or with train, validation and test folders of them",
+            "A zip with one folder per class, or with images and their masks",
             type="zip",
             key=f"{key}_zip",
         )

@@ -44,3 +44,28 @@ def test_a_transform_can_be_added(visit, tiny_dataset):
     well(app)
 
     assert app.toggle(key="augment_light_4_v-flip_on").value
+
+
+@pytest.mark.slow
+def test_a_picture_and_its_mask_are_shown_under_one_draw(visit, mask_dataset):
+    app = visit("augment")
+
+    told = words(app)
+    assert "the same draw" in told
+    assert "background" in told, "the colours of the classes are named"
+    app.segmented_control(key="augment_masks").set_value("off").run()
+    well(app)
+    app.segmented_control(key="augment_view").set_value("Four").run()
+    well(app)
+
+
+@pytest.mark.slow
+def test_what_was_set_for_masks_goes_to_the_train_page(visit, mask_dataset):
+    app = visit("augment")
+    app.toggle(key="augment_light_0_h-flip_on").set_value(False).run()
+    app.button(key="to_train").click().run()
+    well(app)
+
+    assert app.title[0].value == "Train"
+    assert app.segmented_control(key="train_policy").value == "own"
+    assert app.selectbox(key="train_image_size").value == 128

@@ -36,11 +36,16 @@ def finish_import(app):
     app.run()
 
 
-def test_an_empty_workspace_offers_two_ways_to_begin(visit):
+def test_an_empty_workspace_offers_three_ways_to_begin(visit):
     app = visit("data")
 
-    assert [heading.value for heading in app.subheader] == ["Try it with demo cells", "Bring your own images"]
+    assert [heading.value for heading in app.subheader] == [
+        "Try it with demo cells",
+        "Try it with demo polyps",
+        "Bring your own images",
+    ]
     assert app.button(key="demo_cells").label == "Draw demo cells"
+    assert app.button(key="demo_polyps").label == "Draw demo polyps"
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from core.data.library import Library
+from pages.shared import gallery
 from tests.pages.conftest import well, words
 from tests.pages.test_data import EVIL, finish_import
 
@@ -129,3 +130,39 @@ def test_a_map_that_makes_no_dataset_is_said_and_cannot_be_kept(look_inside):
     field(app, "selectbox", "_2_role").set_value("class").run()
     assert not app.error
     assert not app.button(key="keep").disabled
+
+
+def test_a_dataset_of_masks_is_shown_with_its_classes_its_pixels_and_its_masks(visit, mask_dataset):
+    app = visit("data")
+
+    assert "22 images" in words(app)
+    assert "3 classes" in words(app)
+    assert len(app.get("plotly_chart")) == 2
+    app.segmented_control(key="data_style").set_value("fill").run()
+    well(app)
+
+
+def test_a_class_shows_the_images_that_have_it_in_their_masks(visit, mask_dataset, monkeypatch):
+    shown = []
+    monkeypatch.setattr(gallery, "sheet", lambda pictures, *_, **__: shown.append(list(pictures)))
+    app = visit("data")
+    square = mask_dataset.classes.index("grey 200")
+    app.selectbox(key="data_class").set_value(square).run()
+    well(app)
+
+    assert len(shown[-1]) == sum(square in sample.holds for sample in mask_dataset.samples)
+    assert all("grey 200" in caption for _, caption, _ in shown[-1])
+
+
+@pytest.mark.slow
+def test_one_click_draws_the_demo_polyps_and_keeps_them(visit, workspace):
+    app = visit("data")
+    app.slider(key="dial_polyps_images").set_value(24).run()
+    app.button(key="demo_polyps_dials").click().run()
+    finish_import(app)
+    finish_import(app)
+    well(app)
+
+    [card] = Library(workspace).cards()
+    assert (card.samples, card.task) == (24, "segmentation")
+    assert card.classes == ("background", "neoplastic", "non-neoplastic")
