@@ -87,6 +87,62 @@ PRESETS = (
             Setting("batch_size", 16, "A CPU with small caches trains 16 pictures at a time faster than 32."),
         ),
     ),
+    Preset(
+        name="unet",
+        label="U-Net",
+        task="segmentation",
+        summary="A U-Net on an encoder that knows ImageNet; every layer learns from the first step.",
+    ),
+    Preset(
+        name="unet-frozen-encoder",
+        label="U-Net on a frozen encoder",
+        task="segmentation",
+        summary="The encoder stays as it is and only the decoder learns: quicker steps, and safer with few pictures.",
+        settings=(
+            Setting(
+                "phases.0",
+                {"name": "decoder", "trainable": "head", "epochs": 12, "learning_rate": 2e-3},
+                "The decoder starts at random and nothing learned can break, so the rate is twice as high.",
+            ),
+        ),
+    ),
+    Preset(
+        name="neopolyp-unet",
+        label="NeoPolyp U-Net, as in the report",
+        task="segmentation",
+        summary=(
+            "Polyps in three classes with ResNet-34 at 256 pixels, as a course report did it for BKAI-IGH NeoPolyp. "
+            "How long and in which batches it trained is not told; those are ours."
+        ),
+        settings=(
+            Setting("image_size", 256, "The report's size."),
+            Setting("model.encoder", "resnet34", "The report's encoder, with its ImageNet weights and normalisation."),
+            Setting("augment.policy", "neopolyp", "The report's own list, which has no name in the catalog."),
+            Setting(
+                "augment.rows",
+                [
+                    {"name": "h-flip", "probability": 0.5},
+                    {"name": "v-flip", "probability": 0.5},
+                    {"name": "quarter-turn", "probability": 0.5},
+                    {"name": "gamma", "probability": 0.2, "values": {"lowest": 0.7, "highest": 1.2}},
+                    {"name": "channel-shift", "probability": 0.3, "values": {"steps": 10}},
+                ],
+                "The report's transforms, probabilities and strengths; its gamma of 70 to 120 is in hundredths.",
+            ),
+            Setting(
+                "loss.values.squared",
+                True,
+                "The report's Dice has squares below the line; its cross-entropy is added in full.",
+            ),
+            Setting("optimizer.name", "adam", "The report's optimizer."),
+            Setting("optimizer.weight_decay", 0.0, "The report names none, and Adam's own default is none."),
+            Setting("phases.0.learning_rate", 1e-4, "The report's rate."),
+            Setting("phases.0.epochs", 20, "Ours: at this rate and without a schedule twelve would stop too early."),
+            Setting("schedule.name", "constant", "The report names no schedule."),
+            Setting("schedule.warmup", 0.0, "Nor a warm-up."),
+            Setting("best_by", "loss", "The report kept the weights of the lowest validation loss."),
+        ),
+    ),
 )
 DEFAULT = PRESETS[0].name
 DEFAULTS = {"classification": DEFAULT, "segmentation": "unet"}  # what a run of each task starts from unless told

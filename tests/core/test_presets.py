@@ -2,9 +2,15 @@
 
 import pytest
 
+from core.augment.catalog import resolve
 from core.errors import RecipeError
-from core.presets import DEFAULT, PRESETS, preset
-from core.recipe import Recipe, diff
+from core.presets import DEFAULT, DEFAULTS, PRESETS, preset, presets_for
+from core.recipe import SCORES, Recipe, diff
+
+
+def plain(task: str) -> Recipe:
+    """The recipe of a task with nothing chosen."""
+    return Recipe.parse({"task": task})
 
 
 @pytest.mark.parametrize("row", PRESETS, ids=lambda row: row.name)
@@ -12,27 +18,54 @@ def test_a_preset_builds_a_recipe_that_names_it(row):
     recipe = row.recipe()
     assert recipe.preset == row.name
     assert recipe.task == row.task
-    assert recipe.model.backbone == row.model
+    assert recipe.model.network == row.model
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 @pytest.mark.parametrize("row", PRESETS, ids=lambda row: row.name)
 def test_every_setting_of_a_preset_changes_something_and_has_a_reason(row):
+    start = plain(row.task)
     for setting in row.settings:
-        assert Recipe().set({setting.path: setting.value}) != Recipe(), f"{setting.path} is the default already"
+        assert start.set({setting.path: setting.value}) != start, f"{setting.path} is the default already"
         assert setting.reason.endswith(".")
     assert len(row.reasons) == len(row.settings), "a path is set twice"
 
 
 @pytest.mark.parametrize("row", PRESETS, ids=lambda row: row.name)
 def test_a_preset_differs_from_the_default_only_where_it_says_so(row):
-    for difference in diff(Recipe(), row.recipe()):
+    for difference in diff(plain(row.task), row.recipe()):
         said = any(difference.path == path or difference.path.startswith(path + ".") for path in row.changes)
         assert said or difference.path == "preset", difference
 
 
 def test_the_default_preset_is_the_default_recipe():
     assert preset(DEFAULT).recipe() == Recipe(preset=DEFAULT)
+
+
+@pytest.mark.parametrize("task", SCORES)
+def test_the_presets_of_a_task_begin_with_its_default(task):
+    rows = presets_for(task)
+    assert rows[0].name == DEFAULTS[task]
+    assert {row.name for row in rows} == {row.name for row in PRESETS if row.task == task}
+
+
+def test_the_polyp_preset_is_the_table_of_the_design():
+    recipe = preset("neopolyp-unet").recipe()
+    assert recipe.image_size == 256
+    assert recipe.model.network == "unet, resnet34"
+    assert recipe.model.weights == "pretrained"
+    assert [(row.name, row.probability, row.values) for row in resolve(recipe.augment)] == [
+        ("h-flip", 0.5, {}),
+        ("v-flip", 0.5, {}),
+        ("quarter-turn", 0.5, {}),
+        ("gamma", 0.2, {"lowest": 0.7, "highest": 1.2}),
+        ("channel-shift", 0.3, {"steps": 10}),
+    ]
+    assert (recipe.loss.name, recipe.loss.values) == ("dice+cross-entropy", {"squared": True})
+    assert (recipe.optimizer.name, recipe.optimizer.weight_decay) == ("adam", 0)
+    assert [(phase.trainable, phase.learning_rate) for phase in recipe.phases] == [("everything", 1e-4)]
+    assert (recipe.schedule.name, recipe.schedule.warmup) == ("constant", 0)
+    assert recipe.best_by == "loss"
 
 
 def test_names_are_unique_and_an_unknown_one_lists_them():
