@@ -229,7 +229,7 @@ def diff(left: Recipe, right: Recipe) -> list[Difference]:
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict):  # an empty one has nothing to differ in
         items = value.items()
     elif isinstance(value, list) and value:
         items = enumerate(value)
