@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import FoveaError
-from pages.shared import cache, evaluate_labels
+from pages.shared import cache, evaluate_labels, evaluate_masks
 from pages.shared.evaluate_split import choose_split, result_or_stop
 from pages.shared.guard import require_app
 from pages.shared.pickers import run_or_stop
@@ -21,7 +21,8 @@ try:
 except FoveaError:
     dataset = None  # deleted since; the numbers stay
 
-evaluate_labels.report(run, result, dataset)
+reports = {"classification": evaluate_labels.report, "segmentation": evaluate_masks.report}
+reports[run.recipe.task](run, result, dataset)
 st.download_button(
     "Prediction table (CSV)",
     run.paths.predictions(result.split).read_bytes,  # read only when somebody asks for it

@@ -29,7 +29,7 @@ from core.evaluate.predictions import PredictionTable
 from core.evaluate.segmentation import ImageScore, SegmentationResult, evaluate_masks, image_rows
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
-from core.figures.curves import accuracy_curves, loss_curves
+from core.figures.curves import accuracy_curves, dice_curves, loss_curves
 from core.figures.overlay import draw_overlay
 from core.metrics.segmentation import background_of
 from core.models.weights import WeightsState, encoder_weights_state, weights_state
@@ -205,6 +205,8 @@ def _curves(
 ) -> tuple[go.Figure, go.Figure]:
     entries, identity = journal(paths), paths.folder.name
     loss = loss_curves(entries, identity=identity)
+    if task == "segmentation":
+        return loss, dice_curves(entries, classes, identity=identity)
     return loss, accuracy_curves(entries, identity=identity)
 
 

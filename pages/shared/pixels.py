@@ -1,23 +1,21 @@
-"""Pictures and their masks in the size of a screen, and small squares that say what a colour stands for."""
+"""Pictures and their masks in the size of a screen: what is laid over them is drawn at that size, so that outlines and
+patterns come out sharp on small pictures and quick on large ones."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from io import BytesIO
 
 import numpy as np
-import streamlit as st
-from PIL import Image, ImageColor
+from PIL import Image
 
-from core.figures.colours import class_colour
-from pages.shared.words import plain
+from core.figures.overlay import ERROR_LEGEND, draw_errors
 
 SMALLEST, LARGEST = 480, 960  # pixels, long side
-SWATCH = 20  # pixels
+_SWATCH = 28  # pixels
 
 
 def size_on_screen(width: int, height: int) -> tuple[int, int]:
-    """How large a picture is drawn before anything is laid over it: large ones are reduced; small ones are enlarged a
-    whole number of times, so that every pixel of a mask stays a square."""
+    """The width and height in which a picture is drawn: a large one is reduced; a small one is enlarged a whole number
+    of times, so that every pixel of its mask stays a square."""
     longest = max(width, height)
     scale = LARGEST / longest if longest > LARGEST else max(1, -(-SMALLEST // longest))
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -39,29 +37,17 @@ def photo(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def drawing(pixels: np.ndarray) -> bytes:
-    """Pixels (H, W, 3) or (H, W) uint8 as a PNG."""
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file := BytesIO(), "PNG", compress_level=3)
-    return file.getvalue()
-
-
-@lru_cache(maxsize=64)
-def swatch(colour: str) -> bytes:
-    """A small square of one colour ("#rrggbb"), as a PNG."""
-    return drawing(np.full((SWATCH, SWATCH, 3), ImageColor.getrgb(colour), np.uint8))
-
-
-def legend(entries: Sequence[tuple[bytes, str]], key: str) -> None:
-    """Small squares, each with its name beside it."""
-    with st.container(horizontal=True, gap="small", key=f"legend_{key}"):
-        for place, (square, name) in enumerate(entries):
-            with st.container(
-                horizontal=True, gap="xsmall", vertical_alignment="center", width="content", key=f"{key}_{place}"
-            ):
-                st.image(square, width=14, alt="")
-                st.caption(plain(name, 40), width="content")
-
-
-def class_legend(classes: Sequence[str], key: str, *, without: int | None = None) -> None:
-    """The colours of the classes; `without` is the background, which is never tinted."""
-    legend([(swatch(class_colour(place)), name) for place, name in enumerate(classes) if place != without], key)
+@cache
+def error_swatches() -> tuple[tuple[bytes, str], ...]:
+    """For each kind of pixel in an error overlay a small PNG of its colour and pattern, and its name."""
+    truth = {"hit": 1, "missed": 1, "invented": 0, "confused": 1}
+    answer = {"hit": 1, "missed": 0, "invented": 1, "confused": 2}
+    side = 4 * _SWATCH  # drawn larger and cut, so that the pattern is as coarse as on a picture
+    grey = np.full((side, side, 3), 150, np.uint8)
+    swatches = []
+    for name, *_ in ERROR_LEGEND:
+        masks = (np.full((side, side), kinds[name], np.uint8) for kinds in (truth, answer))
+        square = draw_errors(grey, *masks)[:_SWATCH, :_SWATCH]
+        Image.fromarray(np.ascontiguousarray(square)).save(file := BytesIO(), "PNG")
+        swatches.append((file.getvalue(), name))
+    return tuple(swatches)

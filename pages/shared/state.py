@@ -22,6 +22,7 @@ AUGMENT = "augment_in_hand"  # an AugmentChoice as plain data, chosen on the Aug
 IMPORT = "import_at_work"  # id of the import this session waits for
 PROPOSAL = "proposal_in_hand"  # id of what an import found and nobody has kept yet
 CELL = "cell_in_hand"  # (run, split, true class, predicted class) chosen in the confusion matrix
+IMAGE = "image_in_hand"  # (run, split, sample id) chosen among the images of an evaluated split
 WATCHED = "run_watched"  # id of the run that the Train page shows; "" while choosing a new one; None: undecided
 NEWS = "news"  # one sentence to show after a change of page
 
