@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from core.data.dataset import Dataset
-from core.models.architectures import ARCHITECTURES, ENCODERS, architecture, find_encoder
+from core.models.architectures import ARCHITECTURES, ENCODERS, ArchitectureRow, architecture, find_encoder
 from core.recipe import MaskLossChoice, Recipe
 from core.train.mask_losses import MASK_LOSSES, MaskLossRow, knob_values, mask_loss_row
 from pages.shared import cache, fields
@@ -35,7 +35,7 @@ def network(base: Recipe, dataset: Dataset) -> dict[str, Any]:
         rows = {row.name: row.label for row in ARCHITECTURES}
         about = "How the encoder's maps become a class for every pixel; this part always starts at random."
         changes = fields.choice(base, "model.architecture", "Architecture", rows, about)
-        changes |= _encoder(base)
+        changes |= _encoder(base, architecture(changes["model.architecture"]))
     row, encoder = architecture(changes["model.architecture"]), changes["model.encoder"]
     known = find_encoder(encoder)
     told = f"{plain(known.sentence)} Licence {plain(known.licence)}. " if known else ""
@@ -43,13 +43,17 @@ def network(base: Recipe, dataset: Dataset) -> dict[str, Any]:
     return changes
 
 
-def _encoder(base: Recipe) -> dict[str, Any]:
+def _encoder(base: Recipe, on: ArchitectureRow) -> dict[str, Any]:
+    """The encoders that an architecture can stand on; one that it cannot gives way to the first that it can."""
     key = fields.start(base, "model.encoder")
-    names = [row.name for row in ENCODERS]
-    names += [name for name in (fields.at(base, "model.encoder"), st.session_state[key]) if name not in names]
+    names = [row.name for row in ENCODERS if on.takes(row)]
+    known = find_encoder(st.session_state[key])
+    if known and not on.takes(known):
+        st.session_state[key] = names[0]
+    names += [name for name in (st.session_state[key],) if name not in names]
     st.selectbox(
         "Encoder",
-        dict.fromkeys(names),
+        names,
         format_func=_encoder_line,
         key=key,
         help="The network, trained on ImageNet before, that looks at the image. Any other encoder of SMP, or tu- and a "
