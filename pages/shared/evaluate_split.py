@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.evaluate.current import current_result
+from core.evaluate.results import Result
 from core.runs.seal import openings
 from core.runs.store import Run
 from pages.shared import cache
@@ -26,18 +27,18 @@ def choose_split() -> str:
     )
 
 
-def result_or_stop(run: Run, split: str):
+def result_or_stop(run: Run, split: str) -> Result:
     """The report on a split by the run's best weights, of the kind that its task has."""
     return _test(run) if split == "test" else _validation(run)
 
 
-def _validation(run: Run):
+def _validation(run: Run) -> Result:
     with or_stop(), st.spinner("Evaluating", show_time=True):
         stored = current_result(run.paths, "validation")  # a run that trains on has other weights every now and then
         return stored or cache.lab().call(EVALUATE, str(cache.workspace().root), run.id, "validation")
 
 
-def _test(run: Run):
+def _test(run: Run) -> Result:
     """Once somebody has broken the seal; every opening is counted and shown."""
     opened = openings(run.paths)
     result = current_result(run.paths, "test") if opened else None
