@@ -13,12 +13,14 @@ import pytest
 from core.errors import RunError, StorageError
 from core.executors.inline import InlineExecutor
 from core.executors.worker import explain, work
+from core.recipe import SegmentationRecipe
 from core.runs.journal import Journal
 from core.runs.liveness import ProcessMark
-from core.runs.run import RunState, read_status, write_status
+from core.runs.run import RunState, look_name, read_status, write_status
 from core.runs.store import RunStore
 from core.workspace import Workspace
 from tests.running import small
+from tests.shapes import SMALL_MASKS, kept_shapes
 
 
 @pytest.fixture
@@ -286,3 +288,36 @@ def test_a_disk_without_room_for_the_start_is_told_and_raised(store, tiny_datase
             work(store.paths(run_id).folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.slow
+def test_a_run_on_masks_leaves_the_pictures_it_was_looked_at_by_and_its_report(store):
+    dataset = kept_shapes(store.workspace)
+    recipe = SegmentationRecipe(dataset=dataset.id).set(SMALL_MASKS | {"phases.0.epochs": 2})
+    run_id = store.create(recipe, dataset)
+    InlineExecutor(store.workspace).submit(run_id)
+    status, paths = store.status(run_id), store.paths(run_id)
+    assert status.state is RunState.FINISHED, status.sentence
+    assert set(status.best) == {"loss", "dice", "iou", "epoch"}
+    entries = Journal(paths.epochs).read()
+    (looks,) = [entry for entry in entries if entry["kind"] == "looks"]
+    assert len(looks["ids"]) == 4
+    for epoch in (1, 2):
+        assert all(paths.look(sample, look_name(epoch)).is_file() for sample in looks["ids"])
+    assert json.loads(paths.results("validation").read_text())["n"] == len(dataset.of("validation"))
+
+
+@pytest.mark.slow
+def test_a_resumed_run_on_masks_keeps_no_masks_of_other_weights(store):
+    dataset = kept_shapes(store.workspace)
+    run_id = store.create(SegmentationRecipe(dataset=dataset.id).set(SMALL_MASKS), dataset)
+    paths = store.paths(run_id)
+    write_status(paths, replace(read_status(paths), state=RunState.STOPPED))
+    old = paths.masks("test") / "000020.png"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"of other weights")
+    paths.levels("test").write_bytes(b"of other weights")
+    InlineExecutor(store.workspace).resume(run_id)
+    assert store.status(run_id).state is RunState.FINISHED
+    assert not paths.masks("test").exists()
+    assert not paths.levels("test").exists()
