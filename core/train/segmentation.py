@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.models.unets import Segmenter
 
 MOST_LOOKS = 4  # validation images shown after each epoch
+CLASSES_AT_ONCE = 8  # of which pixels are counted together: few steps for a GPU, and no map of a hundred classes
 
 
 class MaskTally:
@@ -79,14 +80,13 @@ def pixel_counts(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
     Ignored pixels are in none of them. Nothing here waits for the device, as a count of bins would.
     """
-    predicted = torch.where(targets == IGNORE, targets.new_tensor(IGNORE), logits.argmax(1).to(targets.dtype))
-    right = predicted == targets
-    found = []
-    for index in range(logits.shape[1]):
-        here = targets == index
-        found += [(here & right), predicted == index, here]
-    counts = torch.stack([pixels.sum((1, 2), dtype=torch.int32) for pixels in found], dim=1)
-    return counts.unflatten(1, (logits.shape[1], 3))
+    predicted = logits.argmax(1).to(targets.dtype).masked_fill(targets == IGNORE, IGNORE)
+    parts = []
+    for classes in torch.arange(logits.shape[1], dtype=targets.dtype, device=targets.device).split(CLASSES_AT_ONCE):
+        answer, truth = (masks[:, None] == classes[:, None, None] for masks in (predicted, targets))
+        pixels = [each.sum((2, 3), dtype=torch.int32) for each in (answer & truth, answer, truth)]
+        parts.append(torch.stack(pixels, dim=2))
+    return torch.cat(parts, dim=1)
 
 
 class SegmentationTask:

@@ -215,6 +215,19 @@ def test_pixels_are_counted_as_one_would_by_hand():
     assert tally.interval() is None, "one image says nothing about how images vary"
 
 
+def test_many_classes_are_counted_like_few():
+    truth = torch.randint(0, 21, (3, 20, 20), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    answer = truth.roll(1, 2)
+    counts = pixel_counts(logits_of(answer, 21), truth)
+    assert counts.shape == (3, 21, 3)
+    for index in (0, 7, 8, 20):
+        assert counts[1, index].tolist() == [
+            int(((truth[1] == index) & (answer[1] == index)).sum()),
+            int((answer[1] == index).sum()),
+            int((truth[1] == index).sum()),
+        ]
+
+
 def test_scores_are_pooled_over_the_pixels_of_all_batches():
     generator = torch.Generator().manual_seed(0)
     truth = torch.randint(0, 3, (12, 16, 16), dtype=torch.uint8, generator=generator)
