@@ -1,15 +1,21 @@
-"""What a run will cost, said before it starts: figures of the catalog, and rates seen on this machine. Torch-free."""
+"""What a run will cost, said before it starts: figures of the catalogs, and rates seen on this machine. Torch-free."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.augment.catalog import views
+from core.models.architectures import ARCHITECTURES, find_encoder
 from core.models.catalog import PASSES_PER_STEP, find_row
-from core.recipe import Phase, Recipe
+from core.recipe import ModelChoice, Phase, Recipe, SegmenterChoice
 
-# A rule of thumb for one pass of one image through a backbone on one CPU core, used until this machine has trained
-# something: mobile networks are bound by memory traffic and reach about 20 GMAC/s.
+# A rule of thumb for one pass of one image through a network on one CPU core, used until this machine has trained
+# something: mobile networks are bound by memory traffic and reach about 20 GMAC/s, the wide maps of decoders about 25.
 GMACS_PER_CORE_SECOND = 20.0
+DECODER_GMACS_PER_CORE_SECOND = 25.0
+# What learning from an image costs a segmentation network, in passes (measured with the U-Net on lite0 at 256 px).
+MASK_PASSES_PER_STEP = 4.0
+FROZEN_PASSES_PER_STEP = 2.8  # the same where the encoder stays as it is
 # A head that found every feature stored has a pace of thousands, which says nothing about looking at pictures. No CPU
 # is so many times quicker than the rule of thumb.
 CREDIBLE = 20.0
@@ -36,38 +42,88 @@ class Estimate:
     measured: bool  # the seconds come from an earlier run here, not from a rule of thumb
 
 
+@dataclass(frozen=True)
+class _Network:
+    """What is known of a network before it is built."""
+
+    gmacs: float  # one pass of one image of the recipe's size
+    gmacs_per_second: float  # on one CPU core
+    parameters: int | None = None
+    head: int | None = None  # parameters of what always learns
+
+
 def estimate(
-    recipe: Recipe, classes: int, splits: dict[str, int], cores: int, rates: Sequence[Rate] = (), *, gpu: bool = False
+    recipe: Recipe,
+    classes: int,
+    splits: dict[str, int],
+    cores: int,
+    rates: Sequence[Rate] = (),
+    *,
+    gpu: bool = False,
+    described: Mapping[str, Any] | None = None,
 ) -> Estimate:
     """Parameters and seconds of a run over `splits` {"train": n, "validation": n} images, on `cores` CPU cores.
 
     `rates` are those of earlier runs here, newest first. With `gpu` this machine may have a GPU: then the time is known
     only for a run that is told to use the CPU, and by the rule of thumb, as earlier runs may have used either.
+    `described` is what `core.models.unets.describe` says of a segmentation network; without it its parameters are not
+    known, and its time less well.
     """
-    row = find_row(recipe.model.backbone)
-    if row is None:
+    if isinstance(recipe.model, SegmenterChoice):
+        network = _segmenter(recipe.model, recipe.image_size, described or {})
+    else:
+        network = _classifier(recipe.model, recipe.image_size, classes)
+    if network is None:
         return Estimate(None, None, None, False)
-    head = (row.features + 1) * classes
-    parameters = row.parameters + head
-    trainable = {"head": head, "everything": parameters}.get(recipe.phases[-1].trainable)
+    trainable = {"head": network.head, "everything": network.parameters}.get(recipe.phases[-1].trainable)
 
     if gpu and recipe.device != "cpu":
-        return Estimate(parameters, trainable, None, False)
+        return Estimate(network.parameters, trainable, None, False)
 
-    gmacs = row.gmacs * (recipe.image_size / row.image_size) ** 2
-    pass_seconds = gmacs / (GMACS_PER_CORE_SECOND * max(1, cores))
-    train, validation = splits.get("train", 0), splits.get("validation", 0)
-    looks = views(recipe.augment)
+    pass_seconds = network.gmacs / (network.gmacs_per_second * max(1, cores))
     seconds, measured = START_SECONDS, False
     for phase in recipe.phases:
         rate = None if gpu else _rate(recipe, phase, rates, most=CREDIBLE / pass_seconds)
         measured = measured or rate is not None
-        if phase.trainable == "head":
-            seconds += (train * min(looks, phase.epochs) + validation) * (1 / rate if rate else pass_seconds)
-        else:
-            step = 1 / rate if rate else pass_seconds * PASSES_PER_STEP
-            seconds += phase.epochs * (train + validation / PASSES_PER_STEP) * step
-    return Estimate(parameters, trainable, seconds, measured)
+        seconds += _phase_seconds(recipe, phase, splits, pass_seconds, rate)
+    return Estimate(network.parameters, trainable, seconds, measured)
+
+
+def _phase_seconds(
+    recipe: Recipe, phase: Phase, splits: dict[str, int], pass_seconds: float, rate: float | None
+) -> float:
+    train, validation = splits.get("train", 0), splits.get("validation", 0)
+    frozen = phase.trainable == "head"
+    if frozen and recipe.task == "classification":  # one look at each picture, whose features are kept
+        looks = min(views(recipe.augment), phase.epochs)
+        return (train * looks + validation) * (1 / rate if rate else pass_seconds)
+    if recipe.task == "classification":
+        passes = PASSES_PER_STEP
+    else:
+        passes = FROZEN_PASSES_PER_STEP if frozen else MASK_PASSES_PER_STEP
+    step = 1 / rate if rate else pass_seconds * passes
+    return phase.epochs * (train + validation / passes) * step
+
+
+def _classifier(choice: ModelChoice, image_size: int, classes: int) -> _Network | None:
+    row = find_row(choice.backbone)
+    if row is None:
+        return None
+    head = (row.features + 1) * classes
+    gmacs = row.gmacs * (image_size / row.image_size) ** 2
+    return _Network(gmacs, GMACS_PER_CORE_SECOND, row.parameters + head, head)
+
+
+def _segmenter(choice: SegmenterChoice, image_size: int, described: Mapping[str, Any]) -> _Network | None:
+    if described.get("gmacs"):
+        parameters, encoder = described["parameters"], described["encoder_parameters"]
+        return _Network(described["gmacs"], DECODER_GMACS_PER_CORE_SECOND, parameters, parameters - encoder)
+    row = next((row for row in ARCHITECTURES if row.name == choice.architecture), None)
+    encoder_row = find_encoder(choice.encoder)
+    if row is None or encoder_row is None:
+        return None
+    gmacs = encoder_row.gmacs * row.encoder_factor + row.decoder_gmacs
+    return _Network(gmacs * (image_size / 224) ** 2, DECODER_GMACS_PER_CORE_SECOND)
 
 
 def _rate(recipe: Recipe, phase: Phase, rates: Sequence[Rate], most: float) -> float | None:
