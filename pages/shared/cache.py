@@ -30,17 +30,17 @@ from core.evaluate.segmentation import ImageScore, SegmentationResult, evaluate_
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
 from core.figures.curves import accuracy_curves, dice_curves, loss_curves
-from core.figures.overlay import draw_overlay
+from core.figures.overlay import colour_mask, draw_overlay, heat_map
 from core.metrics.segmentation import background_of
 from core.models.weights import WeightsState, encoder_weights_state, weights_state
-from core.predict.answer import Answer
+from core.predict.answer import Answer, Explanation, MaskAnswer
 from core.recipe import TransformChoice
 from core.runs.index import RunSummary
 from core.runs.journal import Entry, JournalReader
 from core.runs.run import RunPaths, look_name
 from core.runs.store import Run, RunStore
 from core.workspace import Workspace
-from pages.shared.pixels import LARGEST, mask_on_screen, picture_on_screen, size_on_screen
+from pages.shared.pixels import LARGEST, mask_on_screen, photo, picture_on_screen, size_on_screen
 
 # What is there
 
@@ -402,6 +402,79 @@ def answer(paths: RunPaths, name: str, picture: bytes) -> Answer:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _answer(folder: Path, stamp: tuple[int, int], name: str, picture: bytes) -> Answer:
     return lab().call("core.predict.predictor:predict", str(folder), [(name, picture)])[0]
+
+
+def mask_answer(paths: RunPaths, name: str, picture: bytes, tiles: bool, views: bool) -> MaskAnswer:
+    """The mask that the best weights of a run find in one picture."""
+    return _mask_answer(paths.folder, _stamp(paths.best), name, picture, tiles, views)
+
+
+@st.cache_data(max_entries=128, max_size="400MiB", show_spinner=False)
+def _mask_answer(
+    folder: Path, stamp: tuple[int, int], name: str, picture: bytes, tiles: bool, views: bool
+) -> MaskAnswer:
+    # Hundreds of tiles take a while, for which nobody else's preview should wait.
+    place = desk() if tiles else lab()
+    work = "core.predict.predictor:predict"
+    return place.call(work, str(folder), [(name, picture)], tiles=tiles, views=views)[0]
+
+
+def explanation(paths: RunPaths, name: str, picture: bytes, label: str, stage: int) -> Explanation:
+    """Where the best weights of a run look for a class in one picture."""
+    return _explanation(paths.folder, _stamp(paths.best), name, picture, label, stage)
+
+
+@st.cache_data(max_entries=128, max_size="100MiB", show_spinner=False)
+def _explanation(
+    folder: Path, stamp: tuple[int, int], name: str, picture: bytes, label: str, stage: int
+) -> Explanation:
+    return lab().call("core.predict.predictor:explain", str(folder), name, picture, label, stage=stage)
+
+
+@st.cache_data(max_entries=512, max_size="100MiB", show_spinner=False)
+def drawn_mask(
+    picture: bytes,
+    mask: bytes,
+    size: tuple[int, int],
+    style: str,
+    opacity: float,
+    classes: tuple[int, ...],
+    background: int | None,
+) -> bytes:
+    """A picture of this width and height with the shown classes of its mask over it, as a JPEG for the screen."""
+    size = size_on_screen(*size)
+    image, indices = _picture_on_screen(picture, size), _mask_on_screen(mask, size)
+    look = {"style": style, "opacity": opacity, "classes": classes, "background": background}
+    return photo(draw_overlay(image, indices, **look))
+
+
+@st.cache_data(max_entries=512, max_size="100MiB", show_spinner=False)
+def drawn_heat(picture: bytes, heat: bytes, size: tuple[int, int], opacity: float) -> bytes:
+    """A picture of this width and height with a map of heat, an 8-bit grey PNG, over it, as a JPEG for the screen."""
+    size = size_on_screen(*size)
+    with Image.open(BytesIO(heat)) as values:
+        smooth = np.asarray(values.resize(size, Image.Resampling.BILINEAR))
+    return photo(heat_map(smooth, _picture_on_screen(picture, size), opacity=opacity))
+
+
+def coloured(mask: bytes, background: int | None) -> bytes:
+    """A mask of class indices, a PNG, as a PNG of their colours."""
+    with Image.open(BytesIO(mask)) as indices:
+        colours = colour_mask(np.asarray(indices), background)
+    Image.fromarray(colours).save(file := BytesIO(), "PNG")
+    return file.getvalue()
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _picture_on_screen(picture: bytes, size: tuple[int, int]) -> np.ndarray:
+    with Image.open(BytesIO(picture)) as image:
+        return picture_on_screen(image, size)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _mask_on_screen(mask: bytes, size: tuple[int, int]) -> np.ndarray:
+    with Image.open(BytesIO(mask)) as indices:
+        return mask_on_screen(np.asarray(indices), size)
 
 
 def warm_model(paths: RunPaths) -> None:
