@@ -103,7 +103,7 @@ def check_map(mask_map: MaskMap, kind: Kind) -> MaskMap:
         raise DatasetError(
             "The map of the masks needs at least two classes",
             found=", ".join(checked.classes) or "no class",
-            expected="two or more classes, such as background and cell",
+            expected="2 to 254 classes, such as background and cell",
         )
     return checked
 
@@ -129,7 +129,7 @@ def parse_value(text: str, kind: Kind) -> Value:
             return parts
         if kind == "grey" and len(set(parts)) == 1:
             return parts[:1]
-    elif kind != "colour" and re.fullmatch(r"\d{1,5}", text.strip()) and int(text) <= 65535:
+    elif kind != "colour" and re.fullmatch(r"[0-9]{1,5}", text.strip()) and int(text) <= 65535:
         return (int(text),)
     raise DatasetError("This is no value of these masks", found=shown(text), expected=_written(kind))
 

@@ -131,6 +131,12 @@ def survey(histograms: Sequence[Histogram], labels: Mapping[str, str] | None = N
             found=f"{len(values):,} values in {len(histograms):,} masks, each in one mask only",
             expected="masks in which a class has the same value everywhere",
         )
+    if len(likely) == 1:
+        raise DatasetError(
+            "The masks hold only one value",
+            found=f"{value_text(likely[0].value)} in {likely[0].files:,} of {len(histograms):,} masks",
+            expected="two or more values that several masks share, such as background and cell",
+        )
     proposed = _propose(gathered.kind, [row.value for row in likely], labels or {}, unsteady)
     pixels = int(gathered.counts.sum())
     lossy = blurred or any(one.lossy for one in histograms)
@@ -248,7 +254,11 @@ def _nominal(gathered: _Values) -> tuple[bool, bool, np.ndarray, np.ndarray]:
     lossy = any(one.lossy for one in gathered.files)
     counts, flat = gathered.per_value(gathered.counts), gathered.per_value(gathered.flat)
     meant = ~_satellites(gathered.values, gathered.kind, counts)
-    few = meant.sum() <= _SURE or (meant.sum() <= MOST_EXACT and (flat[meant] > 0).mean() >= 0.9)
+    few = (
+        gathered.kind == "index"
+        or meant.sum() <= _SURE
+        or (meant.sum() <= MOST_EXACT and (flat[meant] > 0).mean() >= 0.9)
+    )
     if not lossy and few:
         group = np.full(len(counts), -1)
         group[meant] = np.arange(meant.sum())
@@ -400,6 +410,12 @@ def _findings(audit: MaskAudit, used: list[tuple[Histogram, Verdict]], mask_map:
             f"{masks} refused for a value that is not in the map: {one.file} has {one.pixels:,} pixels of "
             f"{value_text(one.value)}{' and others have theirs' if len(audit.stray) > 1 else ''}."
         )
+    rim = _between(mask_map) if audit.lossy and audit.kind == "grey" else None
+    if rim:
+        yield (
+            f"Blurred outlines between {rim[0]} and {rim[2]} pass through {rim[1]}, so a thin rim of their pixels "
+            f"counts as {rim[1]}."
+        )
     ignored = [one.mask for one, verdict in used if not sum(verdict.pixels)]
     if ignored:
         yield f"{_masks(ignored)} nothing but ignored pixels, so nothing is learned there: {_some(ignored)}."
@@ -411,6 +427,15 @@ def _findings(audit: MaskAudit, used: list[tuple[Histogram, Verdict]], mask_map:
     for index, label in enumerate(classes):
         if not any(verdict.pixels[index] for _, verdict in used):
             yield f"No mask has a pixel of the class {label}."
+
+
+def _between(mask_map: MaskMap) -> tuple[int, ...] | None:
+    """Three grey levels of the map of which the middle one means something else than both of its neighbours."""
+    levels = sorted((entry.value[0], entry.label) for entry in mask_map.entries)
+    for low, middle, high in zip(levels, levels[1:], levels[2:], strict=False):
+        if middle[1] not in (low[1], high[1]):
+            return low[0], middle[0], high[0]
+    return None
 
 
 def _masks(files: list[str]) -> str:

@@ -65,7 +65,8 @@ def read(tree: Tree) -> Found:
 
 def _pair(tree: Tree) -> _Paired:
     pictures = [file for file in tree.files if file.may_be_picture]
-    stems = {(*file.parts[:-1], _stem(file).casefold()) for file in pictures}
+    foldered = any(_role_of_folder(folder)[0] == "mask" for file in pictures for folder in file.parts[:-1])
+    stems = set() if foldered else {(*file.parts[:-1], _stem(file).casefold()) for file in pictures}
     seen = [_look(file, stems) for file in pictures]
     if not any(picture.role == "mask" for picture in seen):
         return _pair_by_ending(seen)
@@ -74,7 +75,8 @@ def _pair(tree: Tree) -> _Paired:
     pairs, refused, used = _match(images, masks)
     named = [picture for picture in images if picture.role == "image"]
     matched = sum(picture.role == "image" for picture, _ in pairs)
-    evidence = bool(pairs) and (2 * len(used) >= len(masks) or 2 * matched >= len(named) > 0)
+    met = sum(mask.file in used or mask.file in refused for mask in masks)
+    evidence = bool(pairs) and (2 * met >= len(masks) or 2 * matched >= len(named) > 0)
     paired = {image.file for image, _ in pairs} | set(refused)
     skipped = [Skipped(file.name, reason) for file, reason in refused.items()]
     for image in images:
@@ -150,7 +152,10 @@ def _pair_by_ending(seen: list[_Picture]) -> _Paired:
 
 
 def _look(file: TreeFile, stems: set[tuple[str, ...]]) -> _Picture:
-    """What a path says: the innermost folder that names a role decides, but a stem "a_mask" beside "a" is a mask."""
+    """What a path says. The innermost folder that names a role decides.
+
+    But where no folder is one of masks, "images/a_mask.png" beside an image of `stems`, "images/a.png", is a mask.
+    """
     folders, split = list(file.parts[:-1]), ""
     role: Role = ""
     for place in reversed(range(len(folders))):

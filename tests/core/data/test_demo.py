@@ -32,7 +32,9 @@ def test_every_row_can_be_shown(row):
 
 
 def test_an_unknown_demo_is_refused_with_the_known_ones(workspace):
-    with pytest.raises(DatasetError, match="found 'mnist', expected one of blood-smear, blood-smear-masks, polyps, digits"):
+    with pytest.raises(
+        DatasetError, match="found 'mnist', expected one of blood-smear, blood-smear-masks, polyps, digits"
+    ):
         make_demo(workspace, "mnist")
 
 

@@ -229,7 +229,9 @@ def test_a_place_where_nothing_is_is_refused(workspace, tmp_path, place):
 
 
 def test_an_unknown_layout_is_refused_before_anything_is_read(workspace, tmp_path):
-    with pytest.raises(DatasetError, match="found 'csv', expected one of mask-pairs, split-folders, image-folder, auto"):
+    with pytest.raises(
+        DatasetError, match="found 'csv', expected one of mask-pairs, split-folders, image-folder, auto"
+    ):
         inspect(workspace, tmp_path / "gone", layout="csv")
 
 

@@ -125,7 +125,9 @@ def test_what_is_no_known_layout_is_refused_with_what_was_found(names, sentence)
 
 
 def test_an_unknown_layout_is_refused_with_the_known_ones():
-    with pytest.raises(DatasetError, match="found 'csv', expected one of mask-pairs, split-folders, image-folder, auto"):
+    with pytest.raises(
+        DatasetError, match="found 'csv', expected one of mask-pairs, split-folders, image-folder, auto"
+    ):
         reader("csv")
 
 
