@@ -26,9 +26,10 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
     with_background, empty = switches(result)
     with or_stop():
         result, rows = cache.mask_report(path, empty)
+        generous, _ = cache.mask_report(path, "one")
     with numbers:
         headline(run, result, with_background)
-    nothing_found(result)
+    nothing_found(result, generous)
 
     st.subheader("Every image")
     st.caption("Worst first. Choose a row to see the image with its true mask, the answer, and where they differ.")
@@ -119,9 +120,10 @@ def _without(result: SegmentationResult) -> str:
     return "all classes" if result.background is None else "the classes without background"
 
 
-def nothing_found(result: SegmentationResult) -> None:
-    """Why a mean that counts the background flatters, told with the figures of this very split."""
-    idle, over = result.nothing_found, result.nothing_found_over_images
+def nothing_found(result: SegmentationResult, generous: SegmentationResult) -> None:
+    """Why a mean that counts the background flatters, and so does the rule by which empty images count as 1 (which
+    `generous` follows), told with the figures of this very split."""
+    idle, over = result.nothing_found, generous.nothing_found_over_images
     if idle is None or over is None:
         return
     pixels = sum(row.pixels for row in result.per_class)
@@ -137,10 +139,9 @@ def nothing_found(result: SegmentationResult) -> None:
             f"nothing would show a mean IoU of **{share(idle.with_background.mean_iou)}** with the background and "
             f"**{share(idle.mean_iou)}** without it; this one has {share(result.with_background.mean_iou)} and "
             f"{share(result.mean_iou)}. That is why the means here leave the background out until you switch it on. "
-            "The rule for empty masks can flatter in the same way: if an image with nothing to find counts as 1, a "
-            "model that finds nothing is right about it. With the rule chosen above it would have a mean Dice over "
-            f"images of **{share(over.mean_dice)}** without the background. So look at each class, and at "
-            "the images at the top of the list below."
+            "A rule by which a class that is in neither mask counts as 1 flatters in the same way: under it, finding "
+            f"nothing earns a mean Dice over images of **{share(over.mean_dice)}** here, without any background. So "
+            "look at each class, and at the images at the top of the list below."
         )
 
 

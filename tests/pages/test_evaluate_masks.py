@@ -6,9 +6,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.library import Library
 from core.evaluate.masks import MaskTable
-from core.runs.store import Run
+from core.executors.inline import InlineExecutor
+from core.recipe import SegmentationRecipe
+from core.runs.seal import openings
+from core.runs.store import Run, RunStore
 from tests.pages.conftest import well, words
 from tests.pages.mask_runs import box, evaluated_run, masked_dataset
+from tests.shapes import SMALL_MASKS
 
 EVIL = "leaf <b>*x*</b>"
 CLASSES = ("background", EVIL, "vein")
@@ -60,7 +64,7 @@ def shown_images(app: AppTest) -> list[str]:
     return [image.alt for element in app.get("image") for image in element.proto.imgs]
 
 
-def test_mean_dice_and_iou_stand_in_both_ways_side_by_side_each_with_its_interval(visit, run):
+def test_mean_dice_and_iou_stand_in_both_ways_side_by_side(visit, run):
     app = visit("evaluate")
 
     # leaf: 60 of 80 + 100 pixels twice; vein: 40 of 80 + 80
@@ -71,6 +75,29 @@ def test_mean_dice_and_iou_stand_in_both_ways_side_by_side_each_with_its_interva
     assert "Pooled over pixels" in words(app)
     assert "Mean over images" in words(app)
     assert "left out of its mean" in words(app)
+
+
+def test_every_figure_has_its_interval_where_there_are_images_enough(visit, workspace):
+    truths, answers = 3 * TRUTHS, 3 * ANSWERS
+    evaluated_run(workspace, masked_dataset(workspace, CLASSES, truths), truths, answers)
+    app = visit("evaluate")
+
+    means = [metric for metric in app.metric if metric.label.startswith("mean ")]
+    assert len(means) == 4
+    for metric in means:
+        low, high = map(float, metric.delta.strip("[]").split("–"))
+        assert low < float(metric.value) < high
+    rows = table(app, "pooled over pixels")
+    assert all(rows["pooled 95 %"])
+    assert all(rows["over images 95 %"])
+
+
+def test_too_few_images_for_an_interval_are_said_to_be_too_few(visit, run):
+    app = visit("evaluate")
+
+    assert {metric.delta for metric in app.metric if metric.label.startswith("mean ")} == {
+        "too few images for an interval"
+    }
 
 
 def test_the_background_counts_when_it_is_switched_on(visit, run):
@@ -103,6 +130,7 @@ def test_why_finding_nothing_can_look_good_is_told_with_the_figures_of_this_spli
     assert f"{background:.0%} of the pixels are background" in told
     assert f"mean IoU of **{background / 3:.3f}** with the background" in told
     assert "**0.000** without it" in told
+    assert f"mean Dice over images of **{4 / 6:.3f}**" in told, "each class is in 2 of 6 masks"
 
 
 def test_every_class_has_every_metric_pooled_and_over_images_and_its_boundary_error(visit, run):
@@ -188,3 +216,30 @@ def test_a_mask_that_is_gone_costs_its_picture_and_nothing_else(visit, run):
 
     assert figure(app, "mean Dice pooled")
     assert "cannot be read" in "\n".join(info.value for info in app.info)
+
+
+@pytest.mark.slow
+def test_a_network_that_was_trained_is_reported_cut_at_a_threshold_and_sealed_for_the_test_split(visit, workspace):
+    masks = [box(left, 2, left + 8, 8) for left in range(0, 12, 2)]
+    dataset = masked_dataset(workspace, ("background", "polyp"), masks)
+    recipe = SegmentationRecipe().set({**SMALL_MASKS, "phases.0.epochs": 1})
+    run = RunStore(workspace).create(recipe, dataset)
+    InlineExecutor(workspace).submit(run)
+    app = visit("evaluate")
+
+    assert figure(app, "mean Dice pooled")
+    worst = table(app, "invented")["image"][0]
+    assert f"Answer at 50 %: {worst}" in shown_images(app)
+    app.slider(key="threshold").set_value(2).run()
+    well(app)
+    assert f"Answer at 2 %: {worst}" in shown_images(app)
+    assert figure(app, "recall") == "1.000", "a network that hardly began to learn is nowhere sure of background"
+
+    app.segmented_control(key="evaluate_split").set_value("test").run()
+    assert "sealed" in words(app)
+    assert not [metric for metric in app.metric if "Dice" in metric.label]
+    app.button(key="open_test").click().run()
+    well(app)
+    assert figure(app, "mean Dice pooled")
+    assert "Opened 1 time" in words(app)
+    assert [look["by"] for look in openings(RunStore(workspace).get(run).paths)] == ["page"]
