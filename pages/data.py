@@ -18,12 +18,12 @@ def welcome() -> None:
     with left.container(border=True, height="stretch", key="card_demo"):
         st.subheader("Try it with demo cells")
         st.markdown("Name what is in a picture: blood cells under a microscope, drawn here in a few seconds.")
-        gallery.sheet([(cell, "", "") for cell in cache.sample_cells()], "samples", width=64)
+        gallery.sheet([(cell, "", "") for cell in cache.sample_cells()], "samples", width=56)
         demo_card(demo("blood-smear"), demo("digits"), "Draw demo cells", "cells")
     with middle.container(border=True, height="stretch", key="card_masks"):
         st.subheader("Try it with demo polyps")
         st.markdown("Find what is where: polyps in a bowel with their outlines, drawn here in a few seconds.")
-        gallery.sheet([(polyp, "", "") for polyp in cache.sample_polyps()], "sample_masks", width=64)
+        gallery.sheet([(polyp, "", "") for polyp in cache.sample_polyps()], "sample_masks", width=56)
         demo_card(demo("polyps"), demo("blood-smear-masks"), "Draw demo polyps", "polyps")
     with right.container(border=True, height="stretch", key="card_own"):
         st.subheader("Bring your own images")

@@ -55,10 +55,12 @@ def draw_overlay(
     style: Style = "fill",
     classes: Collection[int] | None = None,
     background: int | None = 0,
+    width: int | None = None,
 ) -> np.ndarray:
     """The image with the classes of its mask in their colours, uint8 (H, W, 3).
 
-    "fill" tints their pixels; "contour" draws their outlines, which lie inside them and are a few pixels wide.
+    "fill" tints their pixels; "contour" draws their outlines, which lie inside them and are `width` pixels wide, by
+    default so many that they are seen when a page shrinks a large picture.
     `classes` are those shown, all if None; the background and what is ignored are never drawn. `opacity` is in [0, 1].
     Raises ValueError when mask and image differ in size.
     """
@@ -69,7 +71,7 @@ def draw_overlay(
     if background is not None:
         shown[background] = False
     if style == "contour":
-        return _contours(image, np.where(shown[mask], mask, IGNORE), opacity)
+        return _contours(image, np.where(shown[mask], mask, IGNORE), opacity, width)
     if style != "fill":
         raise ValueError(f"style is {style!r}, not fill or contour")
     strength = np.where(shown, round(256 * opacity), 0).astype(np.uint16)
@@ -134,9 +136,9 @@ def _tinted(image: np.ndarray, colours: np.ndarray, strength: np.ndarray) -> np.
     return ((image * (256 - part) + colours * part) >> 8).astype(np.uint8)
 
 
-def _contours(image: np.ndarray, mask: np.ndarray, opacity: float) -> np.ndarray:
-    """The image with outlines of what is not 255 in the mask, wide enough to be seen when a page shrinks it."""
-    width = max(1, round(max(mask.shape) / 260))
+def _contours(image: np.ndarray, mask: np.ndarray, opacity: float, width: int | None) -> np.ndarray:
+    """The image with outlines of what is not 255 in the mask."""
+    width = width or max(1, round(max(mask.shape) / 260))
     edge = np.zeros(mask.shape, bool)
     differs = mask[1:] != mask[:-1]
     edge[1:] |= differs

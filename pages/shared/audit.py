@@ -81,6 +81,7 @@ def _row_widgets(row: MaskValue, labels: dict[Value, str | None], otherwise: str
     st.session_state.setdefault(f"{key}_name", label or otherwise)
     share = f"{row.share:.1%}" if row.share >= 0.001 else "under 0.1%"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_row"):
+        # On a quiet ground, as black would be lost on a dark page and white on a light one.
         shown = f':color[&nbsp;■&nbsp;]{{foreground="{row.colour}" background="{QUIET}"}} **{plain(told)}**'
         where = f"{plain(share)} of pixels, {count(row.files, 'mask')}"
         st.markdown(f"{shown}  \n:small[:gray[{where}]]", width=170, help=f"Most of it in {plain(row.example)}")

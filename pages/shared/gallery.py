@@ -12,7 +12,7 @@ from core.figures.counts import class_counts, pixel_shares
 from pages.shared import cache
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.masks import OFF, held, rarest, style_widget
-from pages.shared.words import plain
+from pages.shared.words import legend, plain
 
 PAGE = 24  # pictures at a time
 
@@ -73,6 +73,8 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
         window = paged(len(chosen), f"{key}_sheet")
         with slot:
             sheet([cell(data, sample, style) for sample in chosen[window]], key)
+            if style != OFF:
+                st.markdown(f":small[{legend(data.classes)}]")
     if data.skipped:
         with st.expander(f"Skipped files ({len(data.skipped):,})", icon=":material/rule:", key=f"{key}_skipped"):
             st.dataframe([{"file": row.file, "reason": row.reason} for row in data.skipped], hide_index=True)
@@ -81,19 +83,19 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
 def mixed(samples: Sequence[Sample]) -> list[Sample]:
     """The samples with the classes taking turns, so that a first page shows all of them.
 
-    An image with a mask takes its turn for the rarest class in it.
+    An image with a mask takes its turn for the rarest class in it, and those with many classes come first.
     """
     by_class: dict[int, list[Sample]] = {}
-    for sample, label in zip(samples, rarest(samples), strict=True):
+    for sample, label in sorted(zip(samples, rarest(samples), strict=True), key=lambda pair: -len(pair[0].holds)):
         by_class.setdefault(label, []).append(sample)
-    turns = zip_longest(*(by_class[label] for label in sorted(by_class)))
+    turns = zip_longest(*(by_class[label] for label in sorted(by_class, key=lambda k: (-len(by_class[k][0].holds), k))))
     return [sample for sample in chain.from_iterable(turns) if sample is not None]
 
 
 def cell(data: Dataset | Proposal, sample: Sample, style: str) -> tuple[Path | bytes, str, str]:
-    """A sample for a sheet: its picture, what is in it, and both in words."""
+    """A sample for a sheet: its picture, its class, and both in words; masks say by themselves what is in a picture."""
     name = held(data, sample)
-    return picture(data, sample, style), name, f"{name}: {sample.name}"
+    return picture(data, sample, style), name if sample.label >= 0 else "", f"{name}: {sample.name}"
 
 
 def picture(data: Dataset | Proposal, sample: Sample, style: str) -> Path | bytes:

@@ -115,7 +115,7 @@ def splits(counts: Mapping[str, int]) -> str:
 
 def swatch(colour: str) -> str:
     """A small square of the colour "#rrggbb"."""
-    return f':color[■]{{foreground="{colour}"}}'
+    return f':color[&nbsp;&nbsp;&nbsp;]{{background="{colour}"}}'
 
 
 def legend(classes: Sequence[str], shown: Iterable[int] | None = None) -> str:

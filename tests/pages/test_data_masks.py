@@ -151,7 +151,7 @@ def test_a_class_shows_the_images_that_have_it_in_their_masks(visit, mask_datase
     well(app)
 
     assert len(shown[-1]) == sum(square in sample.holds for sample in mask_dataset.samples)
-    assert all("grey 200" in caption for _, caption, _ in shown[-1])
+    assert all("grey 200" in told for _, _, told in shown[-1])
 
 
 @pytest.mark.slow
