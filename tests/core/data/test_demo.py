@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data.demo import DEMOS, demo, make_demo, plan_smear
+from core.data.demo import DEMOS, demo, make_demo, plan_polyps, plan_smear
 from core.data.incoming import keep
+from core.data.mask_files import read_mask
 from core.data.smear import CELLS
 from core.errors import DatasetError, RecipeError
 from core.knobs import check_values
@@ -140,6 +141,62 @@ def test_digits_are_the_real_ones(workspace):
         with Image.open(proposal.folder / sample.file) as image:
             small = np.asarray(image.resize((8, 8), Image.Resampling.BOX), float)
         assert np.corrcoef(small.ravel(), real.images[place].ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "values"),
+    [
+        ("blood-smear-masks", ("background", "cytoplasm", "nucleus"), ("0", "128", "255")),
+        ("polyps", ("background", "neoplastic", "non-neoplastic"), ("#000000", "#ff0000", "#00ff00")),
+    ],
+)
+def test_the_demos_with_masks_are_imported_like_any_pairs_and_know_their_classes(workspace, name, classes, values):
+    steps = []
+    proposal = make_demo(workspace, name, {"images": 30, "size": 32}, lambda *step: steps.append(step))
+    assert proposal.layout == "mask-pairs"
+    assert proposal.classes == classes
+    assert proposal.mask_map.pairs == tuple(zip(values, classes, strict=True))
+    assert proposal.skipped == ()
+    assert proposal.masks.noise_pixels == 0
+    assert steps == [(done, 60) for done in range(1, 61)]
+    dataset = keep(workspace, proposal.id)
+    assert dataset.task == "segmentation"
+    assert dataset.classes == classes
+    assert all(min(counts.values()) > 0 for counts in dataset.counts().values())
+    again = keep(workspace, make_demo(workspace, name, {"images": 30, "size": 32}).id)
+    other = keep(workspace, make_demo(workspace, name, {"images": 30, "size": 32, "seed": 1}).id)
+    assert again.fingerprint == dataset.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5])
+def test_the_empty_dial_is_the_share_of_pictures_without_a_polyp(workspace, share):
+    row = demo("polyps")
+    planned = plan_polyps(check_values(row.knobs, {"images": 80, "empty": share}, row.name))
+    assert sum(not kinds for kinds in planned) == round(80 * share)
+    proposal = make_demo(workspace, "polyps", {"images": 24, "size": 32, "empty": share})
+    assert sum(sample.holds == (0,) for sample in proposal.samples) == round(24 * share)
+
+
+def test_jpeg_masks_of_the_polyps_are_snapped_back_to_their_classes(workspace):
+    values = {"images": 24, "size": 64}
+    clean = make_demo(workspace, "polyps", values)
+    noisy = make_demo(workspace, "polyps", values | {"jpeg_masks": True})
+    assert noisy.masks.lossy
+    assert noisy.masks.noise_share > 0.01
+    assert noisy.mask_map.pairs == clean.mask_map.pairs
+    assert noisy.skipped == ()
+    for one, other in zip(clean.samples, noisy.samples, strict=True):
+        assert np.abs(np.subtract(one.pixels, other.pixels)).sum() < 0.02 * 64 * 64
+
+
+def test_the_mask_noise_dial_moves_outlines(workspace):
+    def masks(noise):
+        values = {"images": 24, "size": 48, "mask_noise": noise}
+        dataset = keep(workspace, make_demo(workspace, "blood-smear-masks", values).id)
+        return np.stack([read_mask(dataset.mask(sample)) for sample in dataset.samples])
+
+    clean, noisy = masks(0.0), masks(0.8)
+    assert 0.01 < (clean != noisy).mean() < 0.2
 
 
 def test_core_data_loads_nothing_heavy():

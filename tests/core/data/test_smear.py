@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core.data.smear import CELLS, cell_type, draw_cell
+from core.data.smear import CELLS, cell_type, draw_cell, draw_masked_cell, redraw_outlines
 
 
 def drawn(kind: str, count: int, difficulty: float = 0.0, size: int = 64) -> np.ndarray:
@@ -77,3 +77,29 @@ def test_a_difficult_set_is_harder():
         small = images.reshape(160, 8, 6, 8, 6, 3).mean((2, 4)).reshape(160, -1)
         scores.append(cross_val_score(model, small, labels, cv=4).mean())
     assert scores[0] > scores[1] + 0.05
+
+
+@pytest.mark.parametrize("kind", CELLS[:5], ids=lambda kind: kind.name)
+def test_the_mask_of_a_cell_is_where_it_was_drawn(kind):
+    for seed in range(6):
+        picture, mask = draw_masked_cell(kind, 64, 0.0, seed)
+        assert (np.asarray(picture) == np.asarray(draw_cell(kind, 64, 0.0, seed))).all()
+        assert set(np.unique(mask)) == {0, 1, 2}
+        dark = np.asarray(picture.convert("L"), float)
+        assert dark[mask == 2].mean() < dark[mask == 1].mean() - 20 < dark[mask == 0].mean()
+        assert 0.05 < (mask > 0).mean() < 0.7
+
+
+def test_red_cells_belong_to_the_background():
+    picture, mask = draw_masked_cell(cell_type("lymphocyte"), 96, 0.0, 3)
+    assert np.asarray(picture)[mask == 0].std() > 15  # there are some
+    assert not mask[:4].any() or not mask[-4:].any()
+
+
+def test_hasty_outlines_are_off_by_as_much_as_the_dial_says():
+    _, mask = draw_masked_cell(cell_type("neutrophil"), 96, 0.0, 1)
+    off = [(redraw_outlines(mask, amount, 7) != mask).mean() for amount in (0.0, 0.3, 1.0)]
+    assert off[0] == 0
+    assert 0.002 < off[1] < off[2] < 0.3
+    assert set(np.unique(redraw_outlines(mask, 1.0, 7))) <= {0, 1, 2}
+    assert (redraw_outlines(mask, 0.5, 7) == redraw_outlines(mask, 0.5, 7)).all()

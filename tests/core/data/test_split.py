@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.dataset import SPLITS
-from core.data.split import SplitRule, complete_given, stratified
+from core.data.dataset import SPLITS, Sample
+from core.data.split import SplitRule, complete_given, rarest_held, stratified
 from core.errors import DatasetError
 
 
@@ -114,3 +114,13 @@ def test_a_negative_seed_is_refused():
 def test_the_rule_says_what_it_does():
     assert SplitRule(seed=3).sentence == "70/15/15 stratified by seed 3"
     assert SplitRule(2 / 3, 1 / 3, 0).sentence == "66.7/33.3/0 stratified by seed 0"
+
+
+def test_an_image_with_a_mask_is_dealt_by_the_class_that_fewest_images_hold():
+    def sample(digest, *pixels):
+        return Sample("", "", "", -1, "", 4, 4, digest, "PNG", mask="m.png", pixels=pixels)
+
+    samples = [sample("a", 9, 1, 0), sample("b", 9, 1, 0), sample("c", 9, 0, 1), sample("d", 9, 0, 0)]
+    assert rarest_held(samples) == [1, 1, 2, 0]
+    assert rarest_held([sample("a", 9, 1, 0), sample("a", 9, 0, 1), sample("b", 9, 1, 0)]) == [2, 2, 1]
+    assert rarest_held([sample("a", 0, 0), sample("b", 5, 0)]) == [-1, 0]
