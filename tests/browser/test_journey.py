@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from core.data.demo import make_demo
 from core.data.incoming import keep
@@ -20,40 +20,7 @@ from core.runs.seal import openings
 from core.runs.store import RunStore
 from core.workspace import Workspace, read_json
 from tests.browser.conftest import assert_well, settle
-
-MINUTE = 60_000  # milliseconds
-
-
-def _button(page: Page, key: str) -> Locator:
-    return page.locator(f".st-key-{key} button").first
-
-
-def _go(page: Page, name: str) -> None:
-    """To another page by the list at the side."""
-    page.get_by_test_id("stSidebarNavLink").filter(has_text=name).click()
-    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
-
-
-def _points(page: Page, chart: str) -> int:
-    """How many points a chart draws, over all of its traces."""
-    return page.evaluate(
-        """key => {
-            const plot = document.querySelector(`.st-key-${key} .js-plotly-plot`);
-            return plot ? plot.data.reduce((sum, trace) => sum + (trace.x ? trace.x.length : 0), 0) : 0;
-        }""",
-        chart,
-    )
-
-
-def _wait_for(what, patience: float = 60) -> None:
-    deadline = time.monotonic() + patience
-    while not what():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-
-
-def _sources(images: Locator) -> list[str]:
-    return [image.get_attribute("src") for image in images.all()]
+from tests.browser.steps import MINUTE, button, go, points, sources, wait_for
 
 
 @pytest.mark.timeout(600)
@@ -65,8 +32,8 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
 
         # Data: one click draws the cells and keeps them.
         clicked = time.monotonic()
-        _button(page, "demo_cells").click()
-        expect(_button(page, "to_augment")).to_be_visible(timeout=MINUTE)
+        button(page, "demo_cells").click()
+        expect(button(page, "to_augment")).to_be_visible(timeout=MINUTE)
         print(f"demo cells after {time.monotonic() - clicked:.1f} s")
         [card] = Library(workspace).cards()
         assert (card.samples, len(card.classes)) == (400, 4)
@@ -74,26 +41,26 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
         assert_well(page)
 
         # Augment: another policy gives other variants, and the originals stay.
-        _button(page, "to_augment").click()
+        button(page, "to_augment").click()
         variants = page.locator(".st-key-variants img")
         expect(variants).to_have_count(12, timeout=MINUTE)
-        original, *before = _sources(variants)
+        original, *before = sources(variants)
         page.locator(".st-key-augment_policy").get_by_text("Heavy", exact=True).click()
-        _wait_for(lambda: len(now := _sources(variants)) == 12 and not set(now[1:]) & set(before))
-        assert _sources(variants)[0] == original
+        wait_for(lambda: len(now := sources(variants)) == 12 and not set(now[1:]) & set(before))
+        assert sources(variants)[0] == original
         page.locator(".st-key-augment_policy").get_by_text("Light", exact=True).click()
-        _wait_for(lambda: _sources(variants) == [original, *before])
+        wait_for(lambda: sources(variants) == [original, *before])
         assert_well(page)
-        _button(page, "to_train").click()
+        button(page, "to_train").click()
 
         # Train: one button. The curve moves.
-        expect(_button(page, "train")).to_be_enabled()
+        expect(button(page, "train")).to_be_enabled()
         settle(page)
         clicked = time.monotonic()
-        _button(page, "train").click()
-        _wait_for(lambda: _points(page, "curve_loss") > 0)
+        button(page, "train").click()
+        wait_for(lambda: points(page, "curve_loss") > 0)
         print(f"first point of the curve after {time.monotonic() - clicked:.1f} s")
-        seen = _points(page, "curve_loss")
+        seen = points(page, "curve_loss")
         store = RunStore(workspace)
         [summary] = store.list()
         assert not summary.state.is_finished, "the curve is there while the run is at work"
@@ -102,12 +69,12 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
         # Reload in the middle: the run is there, and still going.
         page.reload()
         expect(page.get_by_role("heading", level=1, name="Train")).to_be_visible(timeout=MINUTE)
-        _wait_for(lambda: _points(page, "curve_loss") > seen)
+        wait_for(lambda: points(page, "curve_loss") > seen)
         assert summary.id in page.url
 
         # Finished: the page says so by itself, with the accuracy and its interval.
         numbers = page.locator(".st-key-run_numbers")
-        expect(_button(page, "to_evaluate")).to_be_visible(timeout=3 * MINUTE)
+        expect(button(page, "to_evaluate")).to_be_visible(timeout=3 * MINUTE)
         expect(page.locator(".st-key-stop")).to_have_count(0, timeout=3 * MINUTE)
         print(f"finished after {time.monotonic() - clicked:.1f} s")
         expect(numbers).to_contain_text(re.compile(r"0\.\d{3}"))
@@ -119,7 +86,7 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
 
         # Evaluate: the report on validation; the test split is opened once, and that is written down.
         settle(page)
-        _button(page, "to_evaluate").click()
+        button(page, "to_evaluate").click()
         headline = page.locator(".st-key-headline")
         expect(headline).to_contain_text(f"{status.best['accuracy']:.3f}", timeout=MINUTE)
         expect(page.locator(".st-key-matrix .js-plotly-plot")).to_be_visible()
@@ -127,7 +94,7 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
         assert openings(paths) == []
         page.locator(".st-key-evaluate_split").get_by_text("Test").click()
         expect(page.locator(".st-key-seal")).to_contain_text("sealed")
-        _button(page, "open_test").click()
+        button(page, "open_test").click()
         expect(page.locator(".st-key-seal")).to_contain_text("Opened 1 time", timeout=MINUTE)
         assert len(openings(paths)) == 1
         settle(page)
@@ -138,7 +105,7 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
         pictures = [dataset.path(sample) for sample in dataset.of("test")[:2]]
         bad = tmp_path / "no picture <b>.jpg"
         bad.write_text("only text")
-        _go(page, "Predict")
+        go(page, "Predict")
         settle(page)
         page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files([*map(str, pictures), str(bad)])
         answers = page.get_by_test_id("stMain").or_(page.locator("main")).first
@@ -149,7 +116,7 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
         assert_well(page)
 
         # Runs: it is on the list, and the recipe says what was chosen.
-        _go(page, "Runs")
+        go(page, "Runs")
         settle(page)
         expect(page.locator(".st-key-run_panel")).to_contain_text("finished")
         assert_well(page)
@@ -164,20 +131,20 @@ def test_a_killed_worker_is_noticed_within_15_seconds_and_its_run_can_be_resumed
     store = RunStore(workspace)
     run = store.create(recipe, dataset)
     LocalExecutor(workspace).submit(run)
-    _wait_for(lambda: store.status(run).epochs_done >= 1, 90)
+    wait_for(lambda: store.status(run).epochs_done >= 1, 90)
     with serve(workspace) as address:
         page.goto(f"{address}/train?run={run}")
-        _wait_for(lambda: _points(page, "curve_loss") > 0)
+        wait_for(lambda: points(page, "curve_loss") > 0)
         psutil.Process(read_json(store.get(run).paths.worker)["pid"]).kill()
         killed = time.monotonic()
         expect(page.get_by_text("The worker ended without a word").first).to_be_visible(timeout=15_000)
         print(f"noticed after {time.monotonic() - killed:.1f} s")
         expect(page.locator(".st-key-run_log")).to_be_visible()
         done = store.status(run).epochs_done
-        _button(page, "resume").click()
-        _wait_for(lambda: store.status(run).epochs_done > done, 90)
+        button(page, "resume").click()
+        wait_for(lambda: store.status(run).epochs_done > done, 90)
         assert store.status(run).attempt == 2
-        _button(page, "stop").click()
+        button(page, "stop").click()
         expect(page.get_by_text("Stopped on request").first).to_be_visible(timeout=30_000)
 
 
@@ -199,14 +166,14 @@ def test_a_zip_with_hostile_names_is_shown_as_text_and_kept(page: Page, serve, w
         page.goto(address)
         settle(page)
         page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(str(archive))
-        _button(page, "own_zip_go").click()
-        expect(_button(page, "keep")).to_be_visible(timeout=MINUTE)
+        button(page, "own_zip_go").click()
+        expect(button(page, "keep")).to_be_visible(timeout=MINUTE)
         settle(page)
         expect(page.get_by_text("Skipped files (2)").first).to_be_visible()
         assert page.locator("main img[src='x'], [data-testid=stMain] img[src='x']").count() == 0
         assert_well(page)
-        _button(page, "keep").click()
-        expect(_button(page, "to_augment")).to_be_visible(timeout=MINUTE)
+        button(page, "keep").click()
+        expect(button(page, "to_augment")).to_be_visible(timeout=MINUTE)
         [card] = Library(workspace).cards()
         assert markdown in card.classes
         assert_well(page)

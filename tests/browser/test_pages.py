@@ -1,6 +1,7 @@
 """Every page stands on its own: opened first on a fresh server, on a phone and on a screen, by day and by night."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -9,18 +10,22 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from core.data.demo import make_demo
-from core.data.incoming import keep
+from core.data.incoming import keep, remap
 from core.data.library import Library
 from core.executors.inline import InlineExecutor
 from core.executors.local import LocalExecutor
+from core.metrics.segmentation import BACKGROUND
+from core.presets import preset
 from core.recipe import Recipe
+from core.runs.index import RunSummary
 from core.runs.store import RunStore
 from core.workspace import Workspace, read_json
-from tests.browser.conftest import assert_well, for_the_readme, listen, pictures, settle
+from tests.browser.conftest import assert_well, for_the_readme, settle
+from tests.browser.screens import SCREENS, take, window
 from tests.browser.server import ROOT, end_workers, serving
+from tests.browser.steps import button
 
 PAGES = ("data", "augment", "train", "runs", "evaluate", "predict")
-SCREENS = {"1440x900": (1440, 900), "390x844": (390, 844)}
 README_PICTURES = ("train", "augment", "evaluate")
 README_WIDTH = 1120  # pixels: small files, and still readable
 
@@ -92,14 +97,9 @@ def _cells(workspace: Workspace) -> list[FilePayload]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 def test_no_page_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, lived_in):
-    width, height = SCREENS[screen]
     [card] = Library(lived_in).cards()
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    page = context.new_page()
-    heard = listen(page)
-    with serving(lived_in.root) as address:
+    with serving(lived_in.root) as address, window(browser, screen, scheme) as page:
         for name in PAGES:
-            page.set_viewport_size({"width": width, "height": height})
             page.goto(f"{address}{_address(name)}?dataset={card.id}&run={_run_for(name, lived_in)}")
             expect(page.get_by_role("heading", level=1, name=name.capitalize())).to_be_visible(timeout=60_000)
             if name == "predict":
@@ -108,34 +108,66 @@ def test_no_page_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, li
                 expect(page.get_by_test_id("stMain").get_by_test_id("stPlotlyChart").first).to_be_visible(
                     timeout=60_000
                 )
-            _come_to_rest(page, name)
-            assert_well(page)
-            file = pictures() / f"{name}-{screen}-{scheme}.png"
-            page.screenshot(path=file)
-            _whole(page, file.with_stem(file.stem + "-whole"), width)
+            file = take(page, name, screen, scheme, live=name == "train")
             if for_the_readme() and name in README_PICTURES and (screen, scheme) == ("1440x900", "light"):
                 _for_the_readme(file, name)
-    context.close()
-    assert heard == []
 
 
-def _come_to_rest(page: Page, name: str) -> None:
-    """A live page never rests: wait for its curves. Elsewhere wait for the script, then for the pictures."""
-    if name == "train":
-        expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=60_000)
-    else:
-        settle(page)
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=60_000)
-    page.wait_for_function("() => [...document.images].every(image => image.complete)")
-    page.wait_for_timeout(1500)  # charts are drawn in after their script has ended
+@pytest.fixture(scope="module")
+def with_masks(tmp_path_factory) -> Workspace:
+    """A workspace with drawn polyps in three classes and, merged, in two; a finished run on each;"""
+    workspace = Workspace(tmp_path_factory.mktemp("with-masks") / "workspace")
+    quick = {"image_size": 96, "phases.0.epochs": 4, "name": "Two classes"}
+    proposal = make_demo(workspace, "polyps", {"images": 80})
+    found = proposal.mask_map
+    merged = tuple(replace(entry, label="polyp") if entry.label != BACKGROUND else entry for entry in found.entries)
+    two = keep(workspace, remap(workspace, proposal.id, replace(found, entries=merged)).id, name="Polyps, two classes")
+    three = keep(workspace, make_demo(workspace, "polyps", {"images": 120}).id)
+    for dataset, changes in ((two, quick), (three, quick | {"name": ""})):
+        run = RunStore(workspace).create(preset("unet").recipe().set(changes), dataset)
+        InlineExecutor(workspace).submit(run)
+        assert RunStore(workspace).status(run).state == "finished", RunStore(workspace).status(run).sentence
+    return workspace
 
 
-def _whole(page: Page, file: Path, width: int) -> None:
-    """The page from top to bottom in one picture."""
-    height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": width, "height": min(max(height, 400) + 60, 6000)})
-    page.wait_for_timeout(700)
-    page.screenshot(path=file)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_page_about_masks_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, with_masks):
+    two, three = (
+        next(run for run in RunStore(with_masks).list() if (run.name == "Two classes") == it) for it in (1, 0)
+    )
+    with serving(with_masks.root) as address, window(browser, screen, scheme) as page:
+        for name in PAGES:
+            page.goto(f"{address}{_address(name)}?dataset={three.dataset}&run={three.id}")
+            expect(page.get_by_role("heading", level=1, name=name.capitalize())).to_be_visible(timeout=60_000)
+            settle(page)
+            if name == "predict":
+                page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(_polyps(with_masks, three))
+                expect(page.locator(".st-key-answer_1 img").first).to_be_visible(timeout=60_000)
+            if name == "augment":
+                expect(page.locator(".st-key-variants img")).to_have_count(12, timeout=60_000)
+            take(page, f"masks-{name}", screen, scheme)
+            if name == "train":
+                button(page, "show_run").click()
+                expect(page.locator(".st-key-looks img").first).to_be_visible(timeout=60_000)
+                take(page, "masks-watch", screen, scheme)
+            if name == "predict":
+                page.locator(".st-key-predict_view").get_by_text("Where it looked", exact=True).click()
+                expect(page.locator(".st-key-answer_1 img[alt*='where it looked']")).to_be_visible(timeout=60_000)
+                take(page, "masks-explain", screen, scheme)
+        page.goto(f"{address}/evaluate?dataset={two.dataset}&run={two.id}")
+        expect(page.locator(".st-key-cut img")).to_have_count(2, timeout=60_000)
+        take(page, "masks-threshold", screen, scheme)
+
+
+def _polyps(workspace: Workspace, run: RunSummary) -> list[FilePayload]:
+    """Two test pictures, as somebody would upload them."""
+    dataset = Library(workspace).get(run.dataset)
+    return [
+        {"name": f"polyp {number}.jpg", "mimeType": "image/jpeg", "buffer": dataset.path(sample).read_bytes()}
+        for number, sample in enumerate(dataset.of("test")[:2], start=1)
+    ]
 
 
 def _for_the_readme(file: Path, name: str) -> None:
