@@ -124,7 +124,7 @@ def sample_cells(size: int = 96) -> list[bytes]:
 @st.cache_data(max_entries=1, show_spinner=False)
 def sample_polyps(size: int = 128) -> list[bytes]:
     """Drawn polyps with their outlines, as JPEGs of `size` pixels: what the demo polyps look like."""
-    drawn = [draw_polyps(kinds, size, 0.1, seed=place) for place, kinds in enumerate(((1,), (2,), (1, 2), (2, 2)))]
+    drawn = [draw_polyps(((1,), (2,), (1, 2))[place % 3], size, 0.1, seed=place) for place in range(8)]
     return [_with_mask(np.array(picture), mask, "contour", 0) for picture, mask in drawn]
 
 
@@ -389,7 +389,8 @@ def _pixels(picture: bytes) -> np.ndarray:
 def _with_mask(pixels: np.ndarray, mask: np.ndarray, style: str, background: int | None) -> bytes:
     if style != "off":
         opacity = 1.0 if style == "contour" else 0.5
-        pixels = draw_overlay(pixels, mask, style=style, opacity=opacity, background=background)
+        # These are small pictures, shown smaller still: a line of one pixel would hardly be seen.
+        pixels = draw_overlay(pixels, mask, style=style, opacity=opacity, background=background, width=2)
     Image.fromarray(pixels).save(file := BytesIO(), "JPEG", quality=90, subsampling=0)  # outlines keep their colours
     return file.getvalue()
 
