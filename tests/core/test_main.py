@@ -16,6 +16,7 @@ from core.__main__ import main
 from core.executors.local import LocalExecutor
 from core.recipe import Recipe
 from core.runs.store import RunStore
+from tests.shapes import SMALL_MASKS, kept_shapes
 
 SETTINGS = ("image_size=32", "phases.0.epochs=2", "batch_size=8", "augment.policy=none")
 SMALL = [word for setting in SETTINGS for word in ("--set", setting)]
@@ -138,6 +139,29 @@ def test_the_whole_way_from_training_to_a_prediction(answer, command, tiny_datas
 
 
 @pytest.mark.slow
+def test_masks_are_trained_from_their_own_preset_and_evaluated_with_the_keys_of_the_design(answer, command, workspace):
+    settings = [f"{name}={value}" for name, value in (SMALL_MASKS | {"phases.0.epochs": 2}).items()]
+    small = [word for setting in settings for word in ("--set", setting)]
+    dataset = kept_shapes(workspace, splits=("train",) * 8 + ("validation",) * 6 + ("test",) * 2)
+    run = answer("train", dataset.id, *small)
+    assert (run["state"], set(run["best"])) == ("finished", {"loss", "dice", "iou", "epoch"})
+    assert RunStore(workspace).get(run["run"]).recipe.preset == "unet"
+
+    report = answer("evaluate", run["run"])
+    assert (report["task"], report["split"], report["n"]) == ("segmentation", "validation", 6)
+    assert {"mean_iou", "mean_iou_interval", "mean_dice", "mean_dice_interval", "over_images"} <= set(report)
+    assert {"label", "iou", "iou_interval", "dice", "dice_interval", "precision", "recall"} <= set(
+        report["per_class"][0]
+    )
+    assert [row["label"] for row in report["per_class"]] == ["background", "disc", "square"]
+    assert report["interval"] == report["mean_dice_interval"]
+    code, out, _ = command("evaluate", run["run"])
+    assert code == 0
+    pooled, over_images = out.splitlines()[1:3]
+    assert pooled.startswith(f"pooled over pixels: Dice {report['mean_dice']:.3f}")
+    assert over_images.startswith(f"mean over images: Dice {report['over_images']['mean_dice']:.3f}")
+
+
 def test_opening_the_test_split_is_logged_with_who_opened_it(answer, tiny_dataset, workspace):
     run = answer("train", tiny_dataset.id, *SMALL)["run"]
     answer("evaluate", run)
