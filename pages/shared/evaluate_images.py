@@ -17,6 +17,7 @@ from pages.shared.words import legend, plain, sentence, share
 TABLE_HEIGHT = 388  # pixels: ten rows
 EVERY = None  # in the choice of a class: all of them
 TABLE = "per_image"
+MOST_COLUMNS = 8  # classes that get a column each in the table of images
 
 
 def choose(run: Run, result: SegmentationResult, rows: list[ImageScore]) -> ImageScore:
@@ -70,7 +71,7 @@ def _line(row: ImageScore, result: SegmentationResult) -> dict[str, Any]:
         "image": row.file,
         "Dice": row.dice,
         "IoU": row.iou,
-        **{_dice_of(result, place): row.classes[place] for place in _shown_classes(result) if _several(result)},
+        **{_dice_of(result, place): row.classes[place] for place in _own_columns(result)},
         "missed": row.missed,
         "invented": row.invented,
         **({"confused": row.confused} if _several(result) else {}),
@@ -81,6 +82,12 @@ def _line(row: ImageScore, result: SegmentationResult) -> dict[str, Any]:
 
 def _several(result: SegmentationResult) -> bool:
     return len(_shown_classes(result)) > 1
+
+
+def _own_columns(result: SegmentationResult) -> list[int]:
+    """The classes with a column of their own: none where that would repeat the mean, or be too many to read."""
+    places = _shown_classes(result)
+    return places if 1 < len(places) <= MOST_COLUMNS else []
 
 
 def _dice_of(result: SegmentationResult, place: int) -> str:
@@ -100,7 +107,7 @@ def _columns(result: SegmentationResult) -> dict[str, Any]:
             help="Mean of the classes of this image, without background.",
         ),
         "IoU": number(format="%.3f", width="small"),
-        **{_dice_of(result, place): number(format="%.3f", width="small") for place in _shown_classes(result)},
+        **{_dice_of(result, place): number(format="%.3f", width="small") for place in _own_columns(result)},
         "missed": number(**part, help="Share of the picture that has a class in truth, and background in the answer."),
         "invented": number(
             **part, help="Share of the picture that has a class in the answer, and background in truth."
