@@ -15,8 +15,8 @@ from core.figures.colours import class_colour
 
 Style = Literal["fill", "contour"]
 
-# What an error overlay shows: its colour, told apart by lightness too and none of them near tissue or stain, and its
-# pattern, so that no eye has to go by hue.
+# What an error overlay shows: its colour, told apart by lightness too, and its pattern, so that no eye has to go by
+# hue. Between the marks of a pattern it is darker or lighter, so that they stand out from pictures of any colour.
 HIT = "#009e73"  # green, plain: answer and truth have it
 MISSED = "#f0e442"  # yellow, stripes: the truth has it, the answer does not
 INVENTED = "#0057b8"  # blue, dots: the answer has it, the truth does not
@@ -27,6 +27,7 @@ ERROR_LEGEND = (
     ("invented", INVENTED, "dotted"),
     ("confused", CONFUSED, "checked"),
 )
+_BETWEEN = ("#000000", HIT, "#000000", "#8fbcff", "#000000")  # by kind, as `error_kinds` numbers them
 IGNORED = (128, 128, 128)  # grey, in a mask drawn on its own
 
 ERROR_OPACITY = 0.8
@@ -98,8 +99,9 @@ def draw_errors(
     marks = np.choose(kinds, [np.uint8(0), np.uint8(1), *_patterns(*truth.shape)])
     steps = np.array([(0, 0), (0, _PLAIN), (_FAINT, 1), (_FAINT, 1), (_FAINT, 1)])
     strength = (256 * opacity * steps).round().astype(np.uint16)[kinds, marks]
-    colours = np.array([(0, 0, 0), *(_rgb(colour) for _, colour, _ in ERROR_LEGEND)], np.uint8)
-    return _tinted(image, colours[kinds], strength)
+    marked = ("#000000", *(colour for _, colour, _ in ERROR_LEGEND))
+    colours = np.array([[_rgb(colour) for colour in pair] for pair in zip(_BETWEEN, marked, strict=True)], np.uint8)
+    return _tinted(image, colours[kinds, marks], strength)
 
 
 def error_kinds(
