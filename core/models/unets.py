@@ -124,6 +124,7 @@ def load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
         with torch.device("meta"):
             whole = timm.create_model(name.removeprefix(TIMM_PREFIX), num_classes=0).state_dict()
         named = by_name(found, whole, _WRAPPERS) or by_order(found, whole) or found
+        named = {key: value for key, value in named.items() if not value.is_meta}  # counters that the file lacks
     weights = _by_flat_name(named, wanted)
     if weights is None:
         raise WeightsError(
