@@ -201,7 +201,14 @@ def _gather(histograms: Sequence[Histogram]) -> _Values:
         if one.mode == "palette":
             colours |= dict(zip(one.values.tolist(), one.colours.tolist(), strict=True))
     return _Values(
-        kind, tuple(histograms), values, np.repeat(np.arange(len(parts)), sizes), which, counts, flat, colours
+        kind,
+        tuple(histograms),
+        values,
+        np.repeat(np.arange(len(parts), dtype=np.int32), sizes),
+        which,
+        counts,
+        flat,
+        colours,
     )
 
 
@@ -321,10 +328,9 @@ def _describe(gathered: _Values, nominal: np.ndarray, group: np.ndarray, unstead
     np.add.at(table, (gathered.file[belongs], of_entry[belongs]), gathered.counts[belongs])
     solid = table
     if unsteady:  # a file holds a value when it has a surface of it
-        near = belongs & (gathered.flat > 0)
-        channels = channels_of(gathered.values, gathered.kind)[gathered.which]
-        of_peak = channels_of(nominal, gathered.kind)[np.maximum(of_entry, 0)]
-        near &= np.abs(channels - of_peak).max(1) <= _NEAR
+        peak = channels_of(nominal, gathered.kind)[group]
+        close = np.abs(channels_of(gathered.values, gathered.kind) - peak).max(1) <= _NEAR
+        near = close[gathered.which] & (gathered.flat > 0)
         solid = np.zeros_like(table)
         np.add.at(solid, (gathered.file[near], of_entry[near]), gathered.flat[near])
         solid = np.where(solid >= SOLID, solid, 0) if (solid >= SOLID).any() else solid

@@ -34,12 +34,12 @@ class PolypKind:
 
 
 NEOPLASTIC = PolypKind(
-    radius=(0.20, 0.44), height=(0.55, 0.95), stretch=(1.0, 1.5), ragged=0.16,
+    radius=(0.20, 0.44), height=(0.40, 0.80), stretch=(1.0, 1.5), ragged=0.16,
     red=(0.80, 0.96), green=(0.52, 0.70), blue=(0.55, 0.75), tubes=(0.55, 0.95), dots=(0.0, 0.1),
 )  # fmt: skip
 NON_NEOPLASTIC = PolypKind(
-    radius=(0.15, 0.31), height=(0.38, 0.70), stretch=(1.0, 1.25), ragged=0.07,
-    red=(1.02, 1.14), green=(1.18, 1.40), blue=(1.22, 1.48), tubes=(0.0, 0.1), dots=(0.55, 0.95),
+    radius=(0.15, 0.31), height=(0.25, 0.55), stretch=(1.0, 1.25), ragged=0.07,
+    red=(1.00, 1.10), green=(1.12, 1.36), blue=(1.14, 1.42), tubes=(0.0, 0.1), dots=(0.55, 0.95),
 )  # fmt: skip
 _KINDS = {1: NEOPLASTIC, 2: NON_NEOPLASTIC}
 
@@ -65,6 +65,7 @@ class _Scene:
         self.pixel = 2 / size
         axis = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(self.pixel) - 1
         self.x, self.y = axis[None, :], axis[:, None]
+        self.lamp = rng.uniform(-0.4, 0.4, 2).astype(np.float32)  # how far it is beside the lens, right and down
         self.mask = np.zeros((size, size), np.uint8)
         self.lumen = rng.uniform(-0.55, 0.55, 2).astype(np.float32)
         squeeze = np.float32(rng.uniform(0.75, 1.35))
@@ -131,15 +132,16 @@ class _Scene:
         across = (v * np.cos(turn) - u * np.sin(turn)) / (radius / np.sqrt(stretch))
         ragged = look.ragged * (1 + 0.5 * difficulty)
         out = np.sqrt(along**2 + across**2) * (1 + ragged * self.noise(7)) + 0.35 * ragged * self.noise(14)
-        out = out.astype(np.float32)
+        out = np.maximum(out, 0).astype(np.float32)
 
         fade = np.float32(self.pixel / radius)
         inside = np.clip(0.5 + (1 - out) / (2 * fade), 0, 1)[:, :, None]
-        dome = np.sqrt(np.clip(1 - np.minimum(out, 1) ** 2, 0, 1))
+        dome = 1 - np.minimum(out, 1) ** np.float32(rng.uniform(2.0, 3.2))
         tall = np.float32(draw("height") * radius * (1 - 0.35 * difficulty))
-        self.height = self.height * (1 - np.float32(0.6) * inside[:, :, 0]) + tall * dome
-        skirt = np.exp(-(((out - 1.04) / np.float32(0.16)) ** 2)) * (out > 1)
-        self.gloom *= 1 - np.float32(0.42 * (1 - 0.4 * difficulty)) * skirt
+        self.height = self.height * (1 - np.float32(0.85) * inside[:, :, 0]) + tall * dome
+        behind = -(u * self.lamp[0] + v * self.lamp[1]) / (np.hypot(u, v) * np.hypot(*self.lamp) + np.float32(1e-6))
+        cast = np.clip(0.35 + 0.65 * behind, 0.08, 1) * np.exp(-(((out - 1) / np.float32(0.22)) ** 2)) * (out > 1)
+        self.gloom *= (1 - np.float32(0.5 * (1 - 0.4 * difficulty)) * cast).astype(np.float32)
         self.gloom = np.maximum(self.gloom, np.float32(0.92) * inside[:, :, 0])
 
         tint = np.array([draw("red"), draw("green"), draw("blue")], np.float32)
@@ -171,8 +173,7 @@ class _Scene:
     def photograph(self, difficulty: float) -> tuple[Image.Image, np.ndarray]:
         """The scene as a picture: lamp, highlights, frame, focus and noise; and its mask, nothing outside the frame."""
         rng, size = self.rng, self.size
-        lamp = rng.uniform(-0.35, 0.35, 2).astype(np.float32)
-        light = _unit(lamp[0] - 0.55 * self.x, lamp[1] - 0.55 * self.y, np.float32(1))
+        light = _unit(self.lamp[0] - 0.55 * self.x, self.lamp[1] - 0.55 * self.y, np.float32(1))
         normal = _unit(*(-part for part in self._slope(self.height)), np.float32(1))
         facing = np.clip(sum(n * w for n, w in zip(normal, light, strict=True)), 0, 1)
         deep = np.clip((self.away - 0.05) / 0.75, 0, 1)

@@ -21,7 +21,7 @@ Kind = Literal["grey", "index", "colour"]  # what the masks of a dataset have in
 LOSSY_FORMATS = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF"})
 FLAT = 8  # levels; how much a lossy format unsettles a surface of one value
 _GREYS = 0x010101  # times a level: that grey as a colour
-_COLUMNS = ("values", "colours", "counts", "flat")  # of a histogram
+_COLUMNS = ("values", "counts", "flat", "palette")  # of a histogram
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,12 @@ class RawMask:
 
     def of_kind(self, kind: Kind) -> np.ndarray:
         """The pixels as the dataset's masks are read, uint32 (H, W): "index" takes palette indices as they are."""
-        if kind == "colour" or (kind == "grey" and self.mode != "grey"):
-            colours = colours_of(self.mode, self.values, self.palette)
-            return colours if kind == "colour" else colours & 0xFF
-        return self.values
+        if kind == "index" or (kind == "grey" and self.mode == "grey"):
+            return self.values
+        colours = self.palette[self.values] if self.mode == "palette" else self.values
+        if kind == "grey":
+            return colours & 0xFF
+        return colours * np.uint32(_GREYS) if self.mode == "grey" else colours
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,16 @@ class Histogram:
     mode: Mode
     lossy: bool
     values: np.ndarray  # uint32 (n,), rising
-    colours: np.ndarray  # uint32 (n,): the colour that each value is shown in
-    counts: np.ndarray  # int64 (n,), pixels
-    flat: np.ndarray  # int64 (n,), those of them whose 3 x 3 neighbourhood is of one value (nearly so, if lossy)
+    counts: np.ndarray  # uint32 (n,), pixels
+    flat: np.ndarray  # uint32 (n,), those of them whose 3 x 3 neighbourhood is of one value (nearly so, if lossy)
+    palette: np.ndarray  # uint32 (n,): the colour of each value; empty where there is no palette
+
+    @property
+    def colours(self) -> np.ndarray:
+        """The colour 0xRRGGBB in which each value is shown, uint32 (n,); a grey beyond 8 bits is white."""
+        if self.mode == "grey":
+            return np.minimum(self.values, 255) * np.uint32(_GREYS)
+        return self.palette if self.mode == "palette" else self.values
 
 
 def read_raw(source: Path | bytes, *, name: str = "") -> RawMask:
@@ -87,31 +96,24 @@ def read_raw(source: Path | bytes, *, name: str = "") -> RawMask:
 def histogram(raw: RawMask, *, mask: str, image: str) -> Histogram:
     """Count the values of a mask file."""
     values, counts = tally(raw.values)
-    flat = np.zeros(len(values), np.int64)
+    flat = np.zeros(len(values), np.uint32)
     solid, often = tally(raw.values[1:-1, 1:-1][_flat(raw)])
     flat[np.searchsorted(values, solid)] = often
-    colours = colours_of(raw.mode, values, raw.palette)
-    return Histogram(mask, image, raw.mode, raw.lossy, values, colours, counts, flat)
+    palette = raw.palette[values] if raw.mode == "palette" else raw.palette
+    return Histogram(mask, image, raw.mode, raw.lossy, values, counts, flat, palette)
 
 
 def tally(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The values that occur, rising, and how often. Quick where neighbours are alike, as in a mask."""
     runs, lengths = _runs(values.ravel())
     found, which = np.unique(runs, return_inverse=True)
-    return found, np.bincount(which, weights=lengths, minlength=len(found)).astype(np.int64)
+    return found, np.bincount(which, weights=lengths, minlength=len(found)).astype(np.uint32)
 
 
 def translate(values: np.ndarray, found: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """A mask with every value `found` (rising, all that occur) replaced by its code, in the dtype of the codes."""
     runs, lengths = _runs(values.ravel())
     return np.repeat(codes[np.searchsorted(found, runs)], lengths).reshape(values.shape)
-
-
-def colours_of(mode: Mode, values: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Values as colours 0xRRGGBB; a grey beyond 8 bits is white."""
-    if mode == "colour":
-        return values
-    return palette[values] if mode == "palette" else np.minimum(values, 255) * np.uint32(_GREYS)
 
 
 def channels_of(values: np.ndarray, kind: Kind) -> np.ndarray:
@@ -160,7 +162,7 @@ def save_histograms(path: Path, histograms: Sequence[Histogram]) -> None:
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
-            lengths=np.array([len(one.values) for one in histograms], np.int64),
+            lengths=np.array([[len(getattr(one, name)) for name in _COLUMNS] for one in histograms], np.int64),
             names=np.array([[one.mask, one.image, one.mode] for one in histograms]),
             lossy=np.array([one.lossy for one in histograms]),
             **{name: np.concatenate([getattr(one, name) for one in histograms]) for name in _COLUMNS},
@@ -170,8 +172,8 @@ def save_histograms(path: Path, histograms: Sequence[Histogram]) -> None:
 def load_histograms(path: Path) -> list[Histogram]:
     """What `save_histograms` wrote. Raises OSError, KeyError or ValueError when it is not there or damaged."""
     with np.load(path, allow_pickle=False) as stored:
-        ends = np.cumsum(stored["lengths"])[:-1]
-        columns = {name: np.split(stored[name], ends) for name in _COLUMNS}
+        ends = np.cumsum(stored["lengths"], axis=0)[:-1]
+        columns = {name: np.split(stored[name], ends[:, place]) for place, name in enumerate(_COLUMNS)}
         names, lossy = stored["names"].tolist(), stored["lossy"].tolist()
     return [
         Histogram(mask, image, mode, lossy[place], **{name: columns[name][place] for name in _COLUMNS})

@@ -121,9 +121,10 @@ def test_histograms_come_back_from_their_file_as_they_were(tmp_path):
     counted = [
         histogram(read_raw(encode(Image.fromarray(LEVELS))), mask="é.png", image="é.jpg"),
         histogram(read_raw(encode(Image.fromarray(COLOURS), "JPEG")), mask="2.jpg", image="2.png"),
+        histogram(read_raw(encode(with_palette(LEVELS % 3, [0, 0, 0, 9, 9, 9, 8, 8, 8]))), mask="3", image="3"),
     ]
     save_histograms(tmp_path / "h.npz", counted)
     for one, again in zip(counted, load_histograms(tmp_path / "h.npz"), strict=True):
         assert (one.mask, one.image, one.mode, one.lossy) == (again.mask, again.image, again.mode, again.lossy)
-        for name in ("values", "colours", "counts", "flat"):
+        for name in ("values", "colours", "counts", "flat", "palette"):
             assert getattr(one, name).tolist() == getattr(again, name).tolist()
