@@ -32,6 +32,7 @@ class MaskAnswer:
     uncertainty: bytes | None = None
     views: int = 1  # sides from which every tile was seen
     tiles: int = 1  # windows that the picture was seen in; 1: as a whole
+    learned: tuple[int, int] = (0, 0)  # median width and height of the training pictures: how large a tile is
     error: str | None = None  # one sentence
     milliseconds: float = 0.0  # from the file's bytes to the answer
 

@@ -44,6 +44,7 @@ def find_mask(trained: Trained, name: str, content: bytes, *, tiles: bool, views
         uncertainty=grey_png(maps[classes:], (small.shape[1], small.shape[0]), fit) if views else None,
         views=len(POSITIONS) if views else 1,
         tiles=seen,
+        learned=training_picture(trained),
         milliseconds=_since(began),
     )
 

@@ -16,6 +16,7 @@ from pages.shared.masks import FILL, OUTLINE, STYLES
 from pages.shared.words import duration, legend, plain, sentence
 
 MASK, ORIGINAL, DOUBT, REASON = "mask", "original", "doubt", "reason"
+MUCH_LARGER = 2.5  # times the training pictures: from here on tiles are recommended
 VIEWS = {MASK: "Mask", ORIGINAL: "Original", DOUBT: "Uncertainty", REASON: "Where it looked"}
 
 
@@ -205,6 +206,12 @@ def areas(run: Run, place: int, found: MaskAnswer) -> None:
     sides = f", each from {found.views} sides" if found.views > 1 else ""
     took = duration(found.milliseconds / 1000) if found.milliseconds >= 1000 else f"{found.milliseconds:.0f} ms"
     st.caption(f"{found.width:,} × {found.height:,} pixels, {seen}{sides}, in {took}")
+    wide, tall = found.learned
+    if found.tiles == 1 and max(found.width / wide, found.height / tall) >= MUCH_LARGER:
+        st.caption(
+            f":material/lightbulb: Pictures of training had about {wide:,} × {tall:,} pixels. If what is to be found "
+            "is as large here, in pixels, as it was there, overlapping tiles see it better."
+        )
 
 
 def downloads(run: Run, place: int, found: MaskAnswer) -> None:

@@ -101,11 +101,15 @@ def test_uncertainty_is_offered_once_the_picture_is_seen_from_all_sides(visit, f
 
 
 def test_a_large_picture_is_seen_in_tiles(visit, finished_mask_run):
-    app = upload(visit("predict"), ("large.png", shape((80, 80))))
-    assert "80 × 80 pixels, seen whole" in words(app)
+    app = upload(visit("predict"), ("usual.png", shape()))
+    assert "Pictures of training had about" not in words(app)
+    app = upload(app, ("large.png", shape((120, 60))))
+    assert "120 × 60 pixels, seen whole" in words(app)
+    assert "Pictures of training had about 40 × 40 pixels" in words(app)
     app.toggle(key="predict_tiles").set_value(True).run()
     well(app)
-    assert "80 × 80 pixels, seen in 9 tiles" in words(app)
+    assert "120 × 60 pixels, seen in 10 tiles" in words(app)
+    assert "Pictures of training had about" not in words(app)
 
 
 def test_grad_cam_explains_the_chosen_class_at_the_chosen_stage(visit, finished_mask_run, seen):

@@ -97,6 +97,7 @@ def test_tiles_of_a_picture_as_large_as_those_of_training_change_nothing(trained
 def test_a_picture_twice_as_large_is_seen_in_nine_tiles(trained):
     answer = look(trained, picture((80, 60)), tiles=True)
     assert answer.tiles == 9
+    assert answer.learned == (40, 30)
     assert answer.mask != look(trained, picture((80, 60))).mask
 
 
