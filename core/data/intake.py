@@ -123,7 +123,8 @@ def _counted(raw: RawMask, image: FoundImage, picture: Picture) -> Histogram:
     height, width = raw.values.shape
     if (width, height) != (picture.width, picture.height):
         size = f"{picture.width} x {picture.height} pixels"
-        raise _Unusable(f"a mask of {width} x {height} pixels, while its image {image.file.name} has {size}")
+        turned = ", as if one of them were turned" if (height, width) == (picture.width, picture.height) else ""
+        raise _Unusable(f"a mask of {width} x {height} pixels, while its image {image.file.name} has {size}{turned}")
     counted = histogram(raw, mask=image.mask.name, image=image.file.name)
     if len(counted.values) > MOST_VALUES:
         raise _Unusable(f"{len(counted.values):,} different values, as a photograph has and not a mask")

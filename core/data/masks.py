@@ -136,6 +136,7 @@ def survey(histograms: Sequence[Histogram], labels: Mapping[str, str] | None = N
             "The masks hold only one value",
             found=f"{value_text(likely[0].value)} in {likely[0].files:,} of {len(histograms):,} masks",
             expected="two or more values that several masks share, such as background and cell",
+            do="Save the masks without loss, as PNG: values near to each other cannot be told apart here" * unsteady,
         )
     proposed = _propose(gathered.kind, [row.value for row in likely], labels or {}, unsteady)
     pixels = int(gathered.counts.sum())

@@ -16,8 +16,8 @@ _IMAGE_FOLDERS = frozenset(
     | {"original", "originals", "jpegimages"}
 )
 _MASK_FOLDERS = frozenset(
-    {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground_truth", "groundtruth"}
-    | {"segmentation", "segmentations", "segmentationclass", "target", "targets"}
+    {"mask", "masks", "label", "labels", "annot", "annotation", "annotations", "gt", "ground_truth", "groundtruth"}
+    | {"segmentation", "segmentations", "segmentationclass", "segmentationclasspng", "target", "targets"}
 )
 _IMAGE_STEMS = frozenset({"image", "img"})
 _MASK_STEMS = frozenset({"mask", "masks", "annotation", "seg", "segmentation", "gt", "label", "labels"})
@@ -33,6 +33,8 @@ class _Picture:
     role: Role
     exact: tuple[str, ...]  # the folders that say nothing about its role, and its whole stem
     key: tuple[str, ...]  # the same without the word in the stem that says its role
+    loose: tuple[str, ...]  # the key without whatever else in its folders says a role
+    alone: tuple[str, ...]  # the key without its folders, if one of these says the role
     split: str
     bare: tuple[str, ...] = ()  # the key without a number behind that word: of "a_mask_2" the key of "a"
 
@@ -95,18 +97,21 @@ def _match(
 ) -> tuple[list[tuple[_Picture, TreeFile]], dict[TreeFile, str], set[TreeFile]]:
     """The pairs, the files that fit several others with the reason, and the masks that found their image.
 
-    Whole names first, so that "a_label.jpg" goes with "a_label.png" although "a.jpg" is there too.
+    Whole names first, so that "a_label.jpg" goes with "a_label.png" although "a.jpg" is there too. Folders may differ
+    only where nothing finds its partner otherwise.
     """
     partner: dict[TreeFile, TreeFile] = {}
     refused: dict[TreeFile, str] = {}
-    for by in ("exact", "key"):
+    for by in ("exact", "key", "loose", "alone"):
+        if by in ("loose", "alone") and partner:
+            break
         wanted, offered = defaultdict(list), defaultdict(list)
         for image in images:
-            if image.file not in partner and image.file not in refused:
+            if getattr(image, by) and image.file not in partner and image.file not in refused:
                 wanted[getattr(image, by)].append(image.file)
         taken = set(partner.values())
         for mask in masks:
-            if mask.file not in taken and mask.file not in refused:
+            if getattr(mask, by) and mask.file not in taken and mask.file not in refused:
                 offered[getattr(mask, by)].append(mask.file)
         for key in wanted.keys() & offered.keys():
             if len(wanted[key]) == len(offered[key]) == 1:
@@ -167,7 +172,9 @@ def _look(file: TreeFile, stems: set[tuple[str, ...]]) -> _Picture:
         named = SPLIT_NAMES.get(folder.lower(), "")
         if named:
             split, folders[place] = split or named, named
+    by_folder = role
     within = tuple(folder.casefold() for folder in folders if folder)
+    plain = tuple(rest.casefold() for folder in folders if (rest := _role_of_folder(folder)[1]))
     stem = _stem(file)
     said, base, number = _role_of_stem(stem)
     alone = (*file.parts[:-1], base.casefold())
@@ -180,6 +187,8 @@ def _look(file: TreeFile, stems: set[tuple[str, ...]]) -> _Picture:
         role=role,
         exact=(*within, stem.casefold()),
         key=(*within, (base + number).casefold()),
+        loose=(*plain, (base + number).casefold()),
+        alone=((base + number).casefold(),) if role and role == by_folder else (),
         split=split,
         bare=(*within, base.casefold()) if number and role == "mask" else (),
     )
@@ -192,6 +201,8 @@ def _role_of_folder(folder: str) -> tuple[Role, str]:
         if name in words:
             return role, ""
         for word in words:
+            if name.endswith(word) and name[: -len(word)] in SPLIT_NAMES:
+                return role, name[: -len(word)]
             if name.endswith(f"_{word}"):
                 return role, name[: -len(word) - 1]
             if name.startswith(f"{word}_"):

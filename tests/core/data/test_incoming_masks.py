@@ -118,7 +118,8 @@ def test_every_bad_pair_is_skipped_by_the_name_of_its_file_with_the_reason(works
         "masks/notes.txt": "a .txt file, which is no picture",
         "images/00.png": "has no mask: no mask here is called 00",
         "masks/01.png": "a mask without its image: no image here is called 01",
-        "masks/02.png": "a mask of 16 x 20 pixels, while its image images/02.png has 20 x 16 pixels",
+        "masks/02.png": "a mask of 16 x 20 pixels, while its image images/02.png has 20 x 16 pixels, "
+        "as if one of them were turned",
         "masks/03.png": reasons["masks/03.png"],
         "masks/04.png": reasons["masks/04.png"],
         "images/05.png": "an empty file (zero bytes)",

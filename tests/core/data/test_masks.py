@@ -266,6 +266,11 @@ def test_masks_that_hold_one_value_are_refused():
         surveyed([np.zeros((8, 8), np.uint8)] * 6)
 
 
+def test_indices_in_jpeg_files_are_refused_with_what_to_do():
+    with pytest.raises(DatasetError, match="only one value: .* Save the masks without loss, as PNG"):
+        surveyed(blobs(0, 1, 2, size=48), "JPEG", quality=80)
+
+
 def test_masks_of_which_each_has_values_of_its_own_are_refused():
     masks = [np.full((8, 8), 10 * number + 3, np.uint8) for number in range(6)]
     with pytest.raises(DatasetError, match="each in one mask only"):

@@ -48,6 +48,10 @@ def skipped(*names: str) -> dict[str, str]:
         ("images/deep/er", "masks/deep/er"),
         ("data/a/images", "data/a/masks"),
         ("masks/images", "masks/masks"),
+        ("train/train", "train_gt/train_gt"),
+        ("train", "trainannot"),
+        ("Task1-2_Training_Input", "Task1_Training_GroundTruth"),
+        ("images", "annotations/trimaps"),
     ],
 )
 def test_two_folders_are_paired_by_the_names_in_them(images, masks):
@@ -163,6 +167,7 @@ def test_a_second_numbered_mask_makes_its_image_ambiguous():
         (["with_mask/1.jpg", "without_mask/1.jpg"], "image-folder"),
         (["mask/1.jpg", "face/2.jpg"], "image-folder"),
         (["label/1.jpg", "ring/1.jpg", "ring/2.jpg"], "image-folder"),
+        (["label/img_1.jpg", "ring/img_1.jpg", "ring/img_2.jpg"], "image-folder"),
         (["cat/img_1.jpg", "dog/img_1.jpg", "dog/img_2.jpg"], "image-folder"),
         (["cat/1.jpg", "cat/1_mask.jpg", "cat/a_mask.jpg", "cat/b_mask.jpg", "dog/2.jpg"], "image-folder"),
         (["train/mask/1.jpg", "train/none/1.jpg", "test/mask/1.jpg", "test/none/1.jpg"], "split-folders"),
@@ -183,6 +188,15 @@ def test_class_folders_that_only_sound_like_masks_stay_class_folders(names, layo
 )
 def test_pairs_are_not_taken_for_classes(names):
     assert recognise(tree(*names))[0] is MASK_PAIRS
+
+
+def test_folders_may_differ_only_where_nothing_else_meets():
+    names = ["a/images/1.jpg", "a/masks/1.png", "b/images/2.jpg", "c/masks/2.png"]
+    assert pairs(*names) == {"a/images/1.jpg": "a/masks/1.png"}
+    assert skipped(*names) == {
+        "b/images/2.jpg": "has no mask: no mask here is called b/2",
+        "c/masks/2.png": "a mask without its image: no image here is called c/2",
+    }
 
 
 def test_names_that_never_meet_are_no_pairs():
