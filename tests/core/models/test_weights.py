@@ -14,14 +14,21 @@ from pathlib import Path
 import pytest
 
 from core.errors import WeightsError
-from core.models.weights import locate, weights_here, weights_state
-from core.recipe import ModelChoice
+from core.models.weights import encoder_weights_here, encoder_weights_state, locate, weights_here, weights_state
+from core.recipe import ModelChoice, SegmenterChoice
 
 CONTENT = b"weights, as far as this test is concerned"
 
 
+THERE = (
+    "/timm/resnet18.a1_in1k/resolve/main/model.safetensors",
+    "/smp-hub/resnet18.imagenet/resolve/3f2325ff978283d47aa6a1d6878ca20565622683/model.safetensors",
+    "/smp-hub/resnet18.imagenet/resolve/3f2325ff978283d47aa6a1d6878ca20565622683/config.json",
+)
+
+
 class Hub(BaseHTTPRequestHandler):
-    """Has resnet18's weights and nothing else."""
+    """Has resnet18's weights, timm's and SMP's, and nothing else."""
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -30,7 +37,10 @@ class Hub(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, body: bool) -> None:
-        there = self.path.startswith("/timm/resnet18.a1_in1k/resolve/main/model.safetensors")
+        # Whether the hub answers at all is asked of a repository's main branch.
+        there = self.path.startswith(THERE) or self.path.endswith(
+            "/smp-hub/resnet18.imagenet/resolve/main/model.safetensors"
+        )
         content = CONTENT if there else b""
         self.send_response(200 if there else 404)
         self.send_header("Content-Length", str(len(content)))
@@ -68,11 +78,11 @@ def ask(endpoint: str, cache: Path, code: str, **environment: str) -> str:
     """What `code` prints in a fresh process that takes `endpoint` for the hub."""
     start = """
 from core.errors import WeightsError
-from core.models.weights import locate, weights_here, weights_state
-from core.recipe import ModelChoice
-def answer(name):
+from core.models.weights import encoder_weights_here, encoder_weights_state, locate, weights_here, weights_state
+from core.recipe import ModelChoice, SegmenterChoice
+def answer(name, kind=ModelChoice, field="backbone"):
     try:
-        return locate(ModelChoice(backbone=name))
+        return locate(kind(**{field: name}))
     except WeightsError as error:
         return error
 """
@@ -155,3 +165,50 @@ def test_a_hub_that_never_answers_is_waited_for_a_few_seconds_only(tmp_path):
         said = ask(endpoint, tmp_path, "print(answer('resnet18'))")
     assert "does not answer" in said
     assert time.monotonic() - began < 20
+
+
+ENCODER = "SegmenterChoice, 'encoder'"
+
+
+def test_the_default_encoders_weights_are_those_of_the_backbone():
+    assert encoder_weights_state("tu-tf_efficientnet_lite0") == weights_state("tf_efficientnet_lite0")
+    assert encoder_weights_here()[0] == "tu-tf_efficientnet_lite0"
+    assert locate(SegmenterChoice()) == weights_state("tf_efficientnet_lite0").path
+    assert locate(SegmenterChoice(encoder="resnet34", weights="random")) is None
+
+
+def test_weights_of_smp_are_downloaded_once_with_what_is_said_beside_them_and_then_here(tmp_path):
+    state = "print(encoder_weights_state('resnet18').here, *encoder_weights_here())"
+    with hub() as endpoint:
+        assert ask(endpoint, tmp_path, state) == "False tu-tf_efficientnet_lite0"
+        path = Path(ask(endpoint, tmp_path, f"print(answer('resnet18', {ENCODER}))"))
+    assert path.read_bytes() == CONTENT
+    assert (path.parent / "config.json").read_bytes() == CONTENT
+    assert ask(endpoint, tmp_path, state) == "True tu-tf_efficientnet_lite0 resnet18"
+    assert ask(endpoint, tmp_path, f"print(answer('resnet18', {ENCODER}))") == str(path)
+    assert ask(endpoint, tmp_path, "print(weights_state('resnet18').here)") == "False", "timm's are others"
+
+
+def test_an_encoder_named_by_timm_takes_timms_weights(tmp_path):
+    with hub() as endpoint:
+        path = Path(ask(endpoint, tmp_path, f"print(answer('tu-resnet18', {ENCODER}))"))
+    assert path.read_bytes() == CONTENT
+    here = "print(encoder_weights_state('tu-resnet18').here, encoder_weights_state('tu-resnet18.a1_in1k').here)"
+    assert ask(endpoint, tmp_path, here) == "True True"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "reason"),
+    [("resnet34", "the Hugging Face hub does not answer"), ("tu-test_resnet", "hub does not answer"),
+     ("no such one", "SMP publishes none for this name"), ("tu-no such one", "timm publishes none for this name")],
+)  # fmt: skip
+def test_without_a_network_the_encoders_that_are_here_are_named(tmp_path, encoder, reason):
+    said = ask("http://127.0.0.1:9", tmp_path, f"print(answer({encoder!r}, {ENCODER}))")
+    assert reason in said
+    assert "expected an encoder whose weights are here: tu-tf_efficientnet_lite0." in said
+    assert "\n" not in said
+
+
+def test_the_size_of_an_encoders_download_is_said_before_it_starts(tmp_path):
+    said = ask("http://127.0.0.1:9", tmp_path, "print(encoder_weights_state('resnet34').sentence)")
+    assert said == "Not here: a first use downloads them (85 MB) from the Hugging Face hub."

@@ -1,6 +1,15 @@
+import pytest
+
+from core.models.architectures import architecture, find_encoder
 from core.models.catalog import backbone
-from core.recipe import Recipe
-from core.train.estimate import START_SECONDS, Rate, estimate
+from core.recipe import Recipe, SegmentationRecipe
+from core.train.estimate import (
+    DECODER_GMACS_PER_CORE_SECOND,
+    MASK_PASSES_PER_STEP,
+    START_SECONDS,
+    Rate,
+    estimate,
+)
 
 SPLITS = {"train": 100, "validation": 20, "test": 20}
 LITE0 = backbone("tf_efficientnet_lite0")
@@ -60,3 +69,48 @@ def test_where_there_is_a_gpu_only_the_time_of_its_cpu_is_guessed():
     assert unknown.parameters == estimate(Recipe(), 6, SPLITS, 2).parameters
     on_cpu = Recipe().set({"device": "cpu"})
     assert estimate(on_cpu, 6, SPLITS, 2, rates, gpu=True) == estimate(on_cpu, 6, SPLITS, 2)
+
+
+MASKS = SegmentationRecipe()
+DESCRIBED = {"parameters": 5_000_000, "encoder_parameters": 3_000_000, "gmacs": 0.7}
+
+
+def test_a_segmenter_costs_its_encoder_and_its_decoder_at_every_epoch():
+    found = estimate(MASKS, 3, SPLITS, 2)
+    passes = 12 * (100 * MASK_PASSES_PER_STEP + 20)
+    gmacs = (find_encoder(MASKS.model.encoder).gmacs + architecture("unet").decoder_gmacs) * (128 / 224) ** 2
+    assert found.seconds - START_SECONDS == pytest.approx(passes * gmacs / (2 * DECODER_GMACS_PER_CORE_SECOND))
+    assert found.parameters is None, "which only the library knows"
+
+
+def test_a_segmenter_that_was_described_is_known_better():
+    found = estimate(MASKS, 3, SPLITS, 2, described=DESCRIBED)
+    assert (found.parameters, found.trainable) == (5_000_000, 5_000_000)
+    passes = 12 * (100 * MASK_PASSES_PER_STEP + 20)
+    assert found.seconds - START_SECONDS == pytest.approx(passes * 0.7 / (2 * DECODER_GMACS_PER_CORE_SECOND))
+    frozen = estimate(MASKS.set({"phases.0.trainable": "head"}), 3, SPLITS, 2, described=DESCRIBED)
+    assert frozen.trainable == 2_000_000
+    assert frozen.seconds < found.seconds
+
+
+def test_a_frozen_encoder_looks_at_the_pictures_at_every_epoch():
+    few, many = (
+        estimate(MASKS.set({"phases.0.trainable": "head", "phases.0.epochs": epochs}), 3, SPLITS, 2).seconds
+        for epochs in (5, 50)
+    )
+    assert (many - START_SECONDS) == pytest.approx(10 * (few - START_SECONDS))
+
+
+def test_the_pace_of_the_same_segmenter_here_is_believed():
+    rates = [Rate("unet, resnet34", 128, "everything", 9.0), Rate(MASKS.model.network, 128, "everything", 20.0)]
+    found = estimate(MASKS, 3, SPLITS, 2, rates)
+    assert found.measured
+    assert 12 * 100 / 20 < found.seconds - START_SECONDS < 12 * 120 / 20
+
+
+def test_a_segmenter_outside_the_lists_is_guessed_only_when_described():
+    recipe = MASKS.set({"model.encoder": "tu-test_efficientnet"})
+    assert estimate(recipe, 3, SPLITS, 2).seconds is None
+    assert estimate(recipe, 3, SPLITS, 2, described=DESCRIBED).seconds is not None
+    refused = {"parameters": None, "encoder_parameters": None, "gmacs": None, "error": "no"}
+    assert estimate(recipe, 3, SPLITS, 2, described=refused).seconds is None
