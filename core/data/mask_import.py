@@ -10,8 +10,9 @@ import numpy as np
 from core.data.dataset import THUMBNAIL_SIDE, Sample, Skipped, read_table, write_table
 from core.data.intake import RAW, Report, Taken, in_order
 from core.data.mask_files import mask_png
+from core.data.mask_survey import survey
 from core.data.mask_values import MaskMap, check_map, value_text
-from core.data.masks import MaskAudit, audited, index_mask, judge, survey
+from core.data.masks import MaskAudit, Stray, audited, index_mask, judge
 from core.data.raw_masks import RawMask, load_histograms, read_raw, save_histograms
 from core.errors import DatasetError, storage_errors
 
@@ -65,7 +66,7 @@ def rejudge(folder: Path, audit: MaskAudit, mask_map: MaskMap) -> Judged:
     return Judged(audited(audit, histograms, verdicts, mask_map), mask_map, samples, (*skipped, *refused))
 
 
-def _refusal(stray) -> Skipped:
+def _refusal(stray: Stray) -> Skipped:
     pixels = "1 pixel" if stray.pixels == 1 else f"{stray.pixels:,} pixels"
     return Skipped(stray.file, f"{pixels} of the value {value_text(stray.value)}, which is not in the map of the masks")
 

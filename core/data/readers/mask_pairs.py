@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from core.data.dataset import SPLITS, Skipped
@@ -21,6 +22,17 @@ _MASK_FOLDERS = frozenset(
 )
 _IMAGE_STEMS = frozenset({"image", "img"})
 _MASK_STEMS = frozenset({"mask", "masks", "annotation", "seg", "segmentation", "gt", "label", "labels"})
+
+
+def _patterns(words: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What ends in one of the words, perhaps with a number behind it; what is one of them with a number."""
+    either = "|".join(sorted(words, key=len, reverse=True))
+    last = re.compile(rf"(.*[^_\- ])[_\- ]+(?:{either})([_\- ]?\d+)?", re.IGNORECASE)
+    return last, re.compile(rf"(?:{either})[_\- ]*(\d.*)", re.IGNORECASE)
+
+
+_STEMS = (("mask", *_patterns(_MASK_STEMS)), ("image", *_patterns(_IMAGE_STEMS)))
+_NUMBERED_IMAGE = _STEMS[1][2]
 
 Role = Literal["image", "mask", ""]
 
@@ -194,6 +206,7 @@ def _look(file: TreeFile, stems: set[tuple[str, ...]]) -> _Picture:
     )
 
 
+@lru_cache(maxsize=1024)  # many files lie in few folders
 def _role_of_folder(folder: str) -> tuple[Role, str]:
     """The role that a folder's name gives and what is left of the name: "train_gt" is a mask's, of "train"."""
     name = re.sub(r"[\s\-]+", "_", folder.strip().lower())
@@ -212,15 +225,14 @@ def _role_of_folder(folder: str) -> tuple[Role, str]:
 
 def _role_of_stem(stem: str) -> tuple[Role, str, str]:
     """The role that a stem's last or first word gives, the rest, and a number behind the last word ("a_mask_2")."""
-    for role, words in (("mask", _MASK_STEMS), ("image", _IMAGE_STEMS)):
-        either = "|".join(sorted(words, key=len, reverse=True))
-        last = re.fullmatch(rf"(.+?)[_\- ]+(?:{either})([_\- ]?\d+)?", stem, re.IGNORECASE)
+    for role, ending, _ in _STEMS:
+        last = ending.fullmatch(stem)
         if last:
             base = last[1]
-            first = re.fullmatch(rf"(?:{'|'.join(_IMAGE_STEMS)})[_\- ]*(\d.*)", base, re.IGNORECASE)
+            first = _NUMBERED_IMAGE.fullmatch(base)
             return role, first[1] if first else base, last[2] or ""
-    for role, words in (("mask", _MASK_STEMS), ("image", _IMAGE_STEMS)):
-        first = re.fullmatch(rf"(?:{'|'.join(words)})[_\- ]*(\d.*)", stem, re.IGNORECASE)
+    for role, _, beginning in _STEMS:
+        first = beginning.fullmatch(stem)
         if first:
             return role, first[1], ""
     return "", stem, ""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.data.mask_survey import survey
 from core.data.mask_values import MaskEntry, MaskMap, map_of, value_text
-from core.data.masks import MaskAudit, audited, index_mask, judge, survey
+from core.data.masks import MaskAudit, audited, index_mask, judge
 from core.data.raw_masks import histogram, read_raw
 from core.errors import DatasetError
 
