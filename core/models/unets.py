@@ -108,7 +108,7 @@ def build_segmenter(choice: SegmenterChoice, classes: int, image_size: int, *, p
     path = locate(choice) if pretrained else None
     if path is not None:
         load_encoder(network.encoder, path, choice.encoder)
-        mean, std = _told_beside(path) or (mean, std)
+        mean, std = _told_beside(path, choice.encoder) or (mean, std)
     model = Segmenter(network, multiple=multiple, smallest=smallest, mean=mean, std=std)
     return model.to(memory_format=torch.channels_last)
 
@@ -267,13 +267,16 @@ def _pixels(encoder: str) -> tuple[Any, Any]:
     return (config.mean, config.std) if config else IMAGENET
 
 
-def _told_beside(path: Path) -> tuple[Any, Any] | None:
+def _told_beside(path: Path, encoder: str) -> tuple[Any, Any] | None:
     """Mean and deviation as SMP's repositories tell them beside the weights; None where nothing does."""
+    if encoder.startswith(TIMM_PREFIX):
+        return None  # timm knows them itself
     try:
         told = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
-        return told["mean"], told["std"]
+        mean, std = (tuple(map(float, told[name])) for name in ("mean", "std"))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return (mean, std) if len(mean) == len(std) == 3 and min(std) > 0 else None
 
 
 def _by_flat_name(found: Tensors, wanted: Tensors) -> Tensors | None:
