@@ -7,9 +7,9 @@ from core.data.dataset import Dataset, Sample
 from core.recipe import AugmentChoice, TransformChoice
 from pages.shared import cache, forms, gallery, recipe_form
 from pages.shared.guard import require_app
-from pages.shared.masks import OFF, held, style_widget
+from pages.shared.masks import OFF, held, mask_legend, style_widget
 from pages.shared.pickers import dataset_or_stop, or_stop
-from pages.shared.words import legend, plain
+from pages.shared.words import plain
 
 require_app()
 VARIANTS = 11  # beside one original: three rows of four
@@ -137,7 +137,7 @@ with left:
             for number, variant in enumerate(variants, start=1):
                 st.image(variant, caption=f"variant {number}", alt=f"{name}, variant {number}", width="stretch")
     if masks:
-        st.markdown(f":small[{legend(dataset.classes)}]")
+        mask_legend(dataset.classes)
         st.caption(
             "Picture and mask went through the same draw. Nearest pixels are taken for masks: no class is mixed."
         )

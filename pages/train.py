@@ -30,8 +30,7 @@ def choose() -> None:
         recipe = recipe_form.recipe_form(dataset)
     with told, or_stop():
         check(recipe, dataset)
-        st.markdown(facts(recipe, dataset))
-        network(recipe, dataset)
+        st.markdown(facts(recipe, dataset, described(recipe, dataset)))
     if button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
             run = cache.store().create(recipe, dataset)
@@ -40,14 +39,15 @@ def choose() -> None:
         live.changed()
 
 
-def facts(recipe: Recipe, dataset: Dataset) -> str:
-    """What the run will cost, before it starts."""
+def facts(recipe: Recipe, dataset: Dataset, network: dict[str, Any] | None) -> str:
+    """What the run will cost, before it starts; `network` is what the lab says of it."""
     rates = [
         Rate(run.network, run.image_size, run.trainable, run.images_per_second)
         for run in cache.runs()
         if run.images_per_second
     ]
-    cost = estimate(recipe, len(dataset.classes), dataset.split_counts(), cores(), rates, gpu=gpu_here())
+    of_data = len(dataset.classes), dataset.split_counts(), cores()
+    cost = estimate(recipe, *of_data, rates, gpu=gpu_here(), described=network)
     ahead = len(cache.store().unfinished())
     parts = []
     if cost.parameters:
@@ -59,29 +59,26 @@ def facts(recipe: Recipe, dataset: Dataset) -> str:
     elif cost.parameters:
         parts.append("how long is not known ahead on a GPU")
     parts.append(f"{count(ahead, 'run')} ahead of you" if ahead else "starts at once")
-    return " · ".join(parts)
+    padded = network and network["padded_to"]
+    told = f"  \n:small[:gray[Images are padded to {padded} × {padded} for this network, and its masks cut back.]]"
+    return " · ".join(parts) + (told if padded else "")
 
 
-def network(recipe: Recipe, dataset: Dataset) -> None:
-    """What the lab knows of a segmentation network before anything is trained: its size, and how images are padded.
+def described(recipe: Recipe, dataset: Dataset) -> dict[str, Any] | None:
+    """What the lab says of a segmentation network; None until it has answered, and the page goes on without.
 
-    Until it has answered, the page goes on without. Where decoder and encoder do not go together, it ends here.
+    Where decoder and encoder do not go together, the page ends here.
     """
     if recipe.task != "segmentation":
-        return
+        return None
     choice = recipe.model.model_dump(), len(dataset.classes), recipe.image_size
-    about = cache.network(*choice)
-    if about is None:
+    network = cache.network(*choice)
+    if network is None:
         wait_for_network(*choice)
-        return
-    if about["error"]:
-        st.error(plain(about["error"]))
+    elif network["error"]:
+        st.error(plain(network["error"]))
         st.stop()
-    told = [f"{about['parameters'] / 1e6:.1f} M parameters, {about['encoder_parameters'] / 1e6:.1f} M in the encoder"]
-    if about["padded_to"]:
-        side = about["padded_to"]
-        told.append(f"images are padded to {side} × {side} for this network, and its answers cut back")
-    st.caption(" · ".join(told))
+    return network
 
 
 @st.fragment(run_every=SECONDS)

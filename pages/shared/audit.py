@@ -8,8 +8,8 @@ from core.data.masks import MaskValue
 from core.errors import FoveaError
 from core.figures.colours import QUIET
 from pages.shared import cache, gallery
-from pages.shared.masks import style_widget
-from pages.shared.words import count, legend, plain, sentence
+from pages.shared.masks import mask_legend, style_widget
+from pages.shared.words import count, plain, sentence
 
 PREVIEWS = 8  # pictures
 MOST_TOLERANCE = 127  # levels
@@ -23,7 +23,7 @@ def mask_audit(proposal: Proposal) -> Proposal | None:
 
     None where they make no map; the reason is then on the page.
     """
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([3, 2], gap="medium")
     with left, st.container(border=True, key="audit"):
         st.markdown("**What the masks mean**")
         st.caption(_told(proposal))
@@ -84,14 +84,14 @@ def _row_widgets(row: MaskValue, labels: dict[Value, str | None], otherwise: str
         # On a quiet ground, as black would be lost on a dark page and white on a light one.
         shown = f':color[&nbsp;■&nbsp;]{{foreground="{row.colour}" background="{QUIET}"}} **{plain(told)}**'
         where = f"{plain(share)} of pixels, {count(row.files, 'mask')}"
-        st.markdown(f"{shown}  \n:small[:gray[{where}]]", width=170, help=f"Most of it in {plain(row.example)}")
+        st.markdown(f"{shown}  \n:small[:gray[{where}]]", width=180)
         st.selectbox(
             f"What {told} is",
             list(ROLES),
             format_func=ROLES.get,
             key=f"{key}_role",
             label_visibility="collapsed",
-            width=120,
+            width=130,
         )
         chosen = st.session_state[f"{key}_role"]
         st.text_input(
@@ -101,7 +101,7 @@ def _row_widgets(row: MaskValue, labels: dict[Value, str | None], otherwise: str
             disabled=chosen != CLASS,
             placeholder="name of the class" if chosen == CLASS else "",
             label_visibility="collapsed",
-            width=150,
+            width=180,
         )
     return chosen if chosen in ROLES else REFUSED, st.session_state[f"{key}_name"]
 
@@ -113,4 +113,4 @@ def _previews(proposal: Proposal) -> None:
         style = style_widget("audit_style")
     shown = gallery.mixed(proposal.samples)[:PREVIEWS]
     gallery.sheet([gallery.cell(proposal, sample, style) for sample in shown], "audit", width=110)
-    st.markdown(f":small[{legend(proposal.classes)}]")
+    mask_legend(proposal.classes)

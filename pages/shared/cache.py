@@ -42,6 +42,8 @@ from core.runs.store import Run, RunStore
 from core.workspace import Workspace
 from pages.shared.pixels import LARGEST, mask_on_screen, photo, picture_on_screen, size_on_screen
 
+LOOK_SIDE = 256  # pixels, of a validation image that is looked at after each epoch
+
 # What is there
 
 
@@ -379,7 +381,12 @@ def looks(
 
 @st.cache_data(max_entries=512, max_size="100MiB", show_spinner=False)
 def _look(picture: Path, mask: Path, stamp: tuple[int, int], style: str, background: int | None) -> bytes:
-    return _with_mask(_pixels(picture.read_bytes()), read_mask(mask), style, background)
+    pixels, found = _pixels(picture.read_bytes()), read_mask(mask)
+    # The page shows them larger than a network sees them; lines are drawn at that size, so that they stay thin.
+    larger = max(1, round(LOOK_SIDE / pixels.shape[0]))
+    side = larger * pixels.shape[0]
+    image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
+    return _with_mask(np.array(image), found.repeat(larger, 0).repeat(larger, 1), style, background)
 
 
 def _pixels(picture: bytes) -> np.ndarray:

@@ -11,8 +11,8 @@ from core.data.incoming import Proposal
 from core.figures.counts import class_counts, pixel_shares
 from pages.shared import cache
 from pages.shared.live import PLAIN_FIGURE
-from pages.shared.masks import OFF, held, rarest, style_widget
-from pages.shared.words import legend, plain
+from pages.shared.masks import OFF, held, mask_legend, rarest, style_widget
+from pages.shared.words import plain
 
 PAGE = 24  # pictures at a time
 
@@ -74,7 +74,7 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
         with slot:
             sheet([cell(data, sample, style) for sample in chosen[window]], key)
             if style != OFF:
-                st.markdown(f":small[{legend(data.classes)}]")
+                mask_legend(data.classes)
     if data.skipped:
         with st.expander(f"Skipped files ({len(data.skipped):,})", icon=":material/rule:", key=f"{key}_skipped"):
             st.dataframe([{"file": row.file, "reason": row.reason} for row in data.skipped], hide_index=True)

@@ -6,8 +6,7 @@ import streamlit as st
 
 from core.runs.store import Run
 from pages.shared import cache
-from pages.shared.masks import style_widget
-from pages.shared.words import legend
+from pages.shared.masks import mask_legend, style_widget
 
 
 def looks(run: Run) -> None:
@@ -29,7 +28,7 @@ def looks(run: Run) -> None:
             for place, (_, predicted) in enumerate(pictures, start=1):
                 alt = f"Image {place}: mask predicted after epoch {epoch}"
                 st.image(predicted, caption=f"epoch {epoch}", alt=alt, width="stretch")
-        st.markdown(f":small[{legend(run.facts.classes)}]")
+        mask_legend(run.facts.classes)
 
 
 def _ids(entries: list[dict[str, Any]]) -> list[str]:

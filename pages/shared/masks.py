@@ -8,6 +8,7 @@ import streamlit as st
 from core.data.dataset import Dataset, Sample
 from core.data.incoming import Proposal
 from core.metrics.segmentation import background_of
+from pages.shared.words import legend
 
 OUTLINE, FILL, OFF = "contour", "fill", "off"
 STYLES = {OUTLINE: "Outlines", FILL: "Filled", OFF: "No masks"}
@@ -28,6 +29,12 @@ def style_widget(key: str, *, off: bool = True) -> str:
         width="content",
     )
     return chosen if chosen in styles else OUTLINE
+
+
+def mask_legend(classes: Sequence[str]) -> None:
+    """The colours of the classes; the background has none, as it is never drawn."""
+    ground = background_of(classes)
+    st.markdown(f":small[{legend(classes, [index for index in range(len(classes)) if index != ground])}]")
 
 
 def held(data: Dataset | Proposal, sample: Sample) -> str:

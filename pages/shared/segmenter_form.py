@@ -31,10 +31,12 @@ _OWN_WEIGHTS = "train_loss_own_weights"
 
 def network(base: Recipe, dataset: Dataset) -> dict[str, Any]:
     """Which decoder, on which encoder."""
-    with st.grid(2, min_column_width=200):
+    left, right = st.columns([2, 3])
+    with left:
         rows = {row.name: row.label for row in ARCHITECTURES}
         about = "How the encoder's maps become a class for every pixel; this part always starts at random."
         changes = fields.choice(base, "model.architecture", "Architecture", rows, about)
+    with right:
         changes |= _encoder(base, architecture(changes["model.architecture"]))
     row, encoder = architecture(changes["model.architecture"]), changes["model.encoder"]
     known = find_encoder(encoder)
@@ -66,9 +68,7 @@ def _encoder(base: Recipe, on: ArchitectureRow) -> dict[str, Any]:
 
 def _encoder_line(name: str) -> str:
     row, where = find_encoder(name), "here" if cache.encoder_weights(name).here else "to fetch"
-    return (
-        f"{row.label} · {row.parameters / 1e6:.1f} M · {row.megabytes:,.0f} MB {where}" if row else f"{name}, {where}"
-    )
+    return f"{row.label} · {row.megabytes:,.0f} MB {where}" if row else f"{name}, {where}"
 
 
 def pictures(base: Recipe) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_a_picture_and_its_mask_are_shown_under_one_draw(visit, mask_dataset):
 
     told = words(app)
     assert "the same draw" in told
-    assert "background" in told, "the colours of the classes are named"
+    assert "grey 200" in told, "the colours of the classes are named"
     app.segmented_control(key="augment_masks").set_value("off").run()
     well(app)
     app.segmented_control(key="augment_view").set_value("Four").run()

@@ -47,10 +47,12 @@ def test_a_preset_for_masks_sets_all_fields(visit, mask_dataset, recipe, name):
 
 def test_the_lab_says_how_large_the_network_is_and_what_is_padded(visit, mask_dataset, helper):
     app = visit("train")
-    app.selectbox(key="train_image_size").set_value(160).run()
+    app.selectbox(key="train_image_size").set_value(96).run()
     app.selectbox(key="train_model_architecture").set_value("pan").run()
-    until(lambda: "in the encoder" in words(app.run()))
+    until(lambda: "M parameters" in words(app.run()))
     well(app)
+
+    assert f"padded to {architecture('pan').smallest} × {architecture('pan').smallest}" in words(app)
 
 
 def test_an_encoder_that_does_not_go_with_the_architecture_gives_way(visit, mask_dataset, recipe):
