@@ -240,8 +240,8 @@ def load_proposal(workspace: Workspace, id: str) -> Proposal:
             bytes=about["bytes"],
             notes=tuple(about["notes"]),
             task=about["task"],
-            masks=MaskAudit.from_json(about["masks"]) if about["masks"] else None,
-            mask_map=MaskMap.from_json(about["mask_map"]) if about["mask_map"] else None,
+            masks=about["masks"] and MaskAudit.from_json(about["masks"]),
+            mask_map=about["mask_map"] and MaskMap.from_json(about["mask_map"]),
         )
     except (OSError, KeyError, TypeError, ValueError):
         raise DatasetError(

@@ -54,12 +54,13 @@ def survey(histograms: Sequence[Histogram], labels: Mapping[str, str] | None = N
     """
     gathered = _gather(histograms)
     blurred, unsteady, nominal, group = _nominal(gathered)
-    values = _describe(gathered, nominal, group, unsteady)
+    values = _describe(gathered, nominal, group, unsteady) if nominal.size else []
     likely = [row for row in values if row.files > 1 or len(histograms) < _FEW]
     if not likely:
+        holds = "fills a surface" if unsteady else "is"
         raise DatasetError(
             "No value of these masks can be a class",
-            found=f"{len(values):,} values in {len(histograms):,} masks, each in one mask only",
+            found=f"{len(histograms):,} masks, in which no value {holds} in more than one",
             expected="masks in which a class has the same value everywhere",
         )
     if len(likely) == 1:
@@ -145,7 +146,7 @@ def _nominal(gathered: _Values) -> tuple[bool, bool, np.ndarray, np.ndarray]:
         group = np.full(len(counts), -1)
         group[meant] = np.arange(meant.sum())
         return False, False, gathered.values[meant], group
-    nominal = _peaks(gathered, counts, flat, lossy)
+    nominal = _peaks(gathered, counts, flat)
     entries = tuple(unpacked(int(value), gathered.kind) for value in nominal)
     return not lossy, True, nominal, nearest_of(gathered.values, gathered.kind, entries)[0]
 
@@ -169,7 +170,7 @@ def _satellites(values: np.ndarray, kind: Kind, counts: np.ndarray) -> np.ndarra
     return traces if kind == "colour" or len(around) > 1 else np.zeros(len(values), bool)
 
 
-def _peaks(gathered: _Values, counts: np.ndarray, flat: np.ndarray, lossy: bool) -> np.ndarray:
+def _peaks(gathered: _Values, counts: np.ndarray, flat: np.ndarray) -> np.ndarray:
     """The values that fill surfaces, commonest first within what is near them, rising."""
     weights = flat if flat.any() else counts
     channels, left = channels_of(gathered.values, gathered.kind), weights.copy()
@@ -184,7 +185,7 @@ def _peaks(gathered: _Values, counts: np.ndarray, flat: np.ndarray, lossy: bool)
             break
         left[near] = 0
     nominal = gathered.values[peaks]
-    if lossy and gathered.kind != "index":
+    if gathered.kind != "index":
         nominal = np.array([packed(_rounded(unpacked(int(v), gathered.kind))) for v in nominal], np.uint32)
     return np.unique(nominal)
 

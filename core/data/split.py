@@ -64,7 +64,7 @@ def complete_given(
         raise DatasetError(
             "There is no training split",
             found=" and ".join(present) or "no split",
-            expected="a folder train with one folder per class",
+            expected="a folder train with pictures",
         )
     if "validation" in present:
         return list(given), "given by the folders"

@@ -252,6 +252,24 @@ def test_levels_through_which_outlines_blur_are_said():
     assert not any("rim" in finding for finding in findings)
 
 
+def test_a_lossy_format_that_does_not_say_so_is_read_by_its_surfaces():
+    masks = blobs(BLACK, RED, GREEN, size=96)
+    histograms = counted(masks, "WEBP", quality=80)
+    audit, mask_map = survey(histograms)
+    assert audit.blurred
+    assert mask_map.values == (BLACK, RED, GREEN)
+    assert all(verdict.stray is None for verdict in judge(histograms, audit, mask_map))
+
+
+def test_photographs_are_no_masks():
+    rng = np.random.default_rng(0)
+    small = [Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)) for _ in range(6)]
+    photos = [np.asarray(image.resize((64, 64), Image.Resampling.BICUBIC)) for image in small]
+    for kind in ("PNG", "JPEG"):
+        with pytest.raises(DatasetError, match="no value fills a surface in more than one"):
+            surveyed(photos, kind)
+
+
 def test_more_classes_than_sixty_four_are_taken_when_they_fill_surfaces():
     masks = []
     for number in range(6):
@@ -274,7 +292,7 @@ def test_indices_in_jpeg_files_are_refused_with_what_to_do():
 
 def test_masks_of_which_each_has_values_of_its_own_are_refused():
     masks = [np.full((8, 8), 10 * number + 3, np.uint8) for number in range(6)]
-    with pytest.raises(DatasetError, match="each in one mask only"):
+    with pytest.raises(DatasetError, match="6 masks, in which no value is in more than one"):
         surveyed(masks)
 
 
