@@ -46,6 +46,7 @@ class Explanation:
     picture: bytes = b""  # JPEG to be looked at, long side at most SHOWN_SIDE
     heat: bytes = b""  # 8-bit grey PNG in the size of `picture`: 0 to 255 for nothing to the most there is in it
     found: bool = True  # whether any pixel was predicted as this class; if none was, all pixels are explained
+    warm: bool = True  # whether anything in the feature map speaks for the class; if not, `heat` is all zero
     stages: tuple[str, ...] = ()  # feature maps that can be asked, from fine to coarse, by their size: "8 x 8"
     stage: int = 0  # which of them was
     error: str | None = None  # one sentence

@@ -19,11 +19,11 @@ from core.predict.masks import grey_png, looked_at, read_picture
 from core.train.checkpoint import Trained
 
 
-def explain_class(trained: Trained, name: str, content: bytes, label: str, *, stage: int = -1) -> Explanation:
+def explain_class(trained: Trained, name: str, content: bytes, label: str, *, stage: int | None = None) -> Explanation:
     """Grad-CAM of a class of the mask of a picture given as the content of its file, seen as a whole.
 
-    `stage` counts the feature maps of the encoder from the finest, 0, on; -1 is its last and coarsest. A picture that
-    cannot be read gets its reason in `error`. Raises InputError when the model has no such class or stage.
+    `stage` is as `grad_cam` takes it. A picture that cannot be read gets its reason in `error`. Raises InputError when
+    the model has no such class or stage.
     """
     began = time.perf_counter()
     if label not in trained.classes:
@@ -44,6 +44,7 @@ def explain_class(trained: Trained, name: str, content: bytes, label: str, *, st
         picture=jpeg(small),
         heat=grey_png(heat[None].numpy(), (small.shape[1], small.shape[0]), trained.recipe.fit),
         found=found,
+        warm=bool(heat.any()),
         stages=stages,
         stage=used,
         milliseconds=1000 * (time.perf_counter() - began),
@@ -51,13 +52,17 @@ def explain_class(trained: Trained, name: str, content: bytes, label: str, *, st
 
 
 def grad_cam(
-    model: Segmenter, image: torch.Tensor, index: int, stage: int = -1
+    model: Segmenter, image: torch.Tensor, index: int, stage: int | None = None
 ) -> tuple[torch.Tensor, bool, tuple[str, ...], int]:
     """Grad-CAM of the class `index` over an image (1, 3, S, S) uint8, by a model in evaluation mode.
 
+    `stage` counts the encoder's feature maps from the finest, 0, on. None takes the last and coarsest, which holds what
+    the network has understood, unless nothing in it speaks for the class: then the next finer one in which something
+    does. (Maps of few pixels, and encoders that end without cutting off what is below zero, often say nothing.)
+
     Gives the heat (S, S) in [0, 1], largest 1 unless nothing speaks for the class; whether any pixel was predicted as
-    the class (else the score is summed over all pixels); the sizes of the encoder's feature maps from fine to coarse;
-    and which of them was asked. Raises InputError when there is no such stage.
+    the class (else the score is summed over all pixels); the sizes of the feature maps from fine to coarse; and which
+    of them was asked. Raises InputError when there is no such stage.
     """
     seen: dict[str, Any] = {}
 
@@ -75,17 +80,24 @@ def grad_cam(
     finally:
         hook.remove()
     size, maps = image.shape[-1], seen["maps"]
-    if not -len(maps) <= stage < len(maps):
-        raise InputError("The encoder has no such stage", found=str(stage), expected=f"0 to {len(maps) - 1}, or -1")
+    if stage is not None and not 0 <= stage < len(maps):
+        raise InputError("The encoder has no such stage", found=str(stage), expected=f"0 to {len(maps) - 1}")
     here = (logits.argmax(dim=1) == index)[0]
     found = bool(here.any())
     score = logits[0, index][here].sum() if found else logits[0, index].sum()
-    chosen = maps[stage]
-    (gradient,) = torch.autograd.grad(score, chosen, materialize_grads=True)
-    weights = gradient.mean(dim=(2, 3), keepdim=True)  # of each feature map: how much more of it would raise the score
-    warm = (weights * chosen.detach()).sum(dim=1, keepdim=True).relu()
+    asked = range(len(maps) - 1, -1, -1) if stage is None else [stage]
+    gradients = torch.autograd.grad(score, [maps[place] for place in asked], materialize_grads=True)
+    warmths = {place: _warmth(maps[place], gradient) for place, gradient in zip(asked, gradients, strict=True)}
+    used = next((place for place, warmth in warmths.items() if warmth.any()), asked[0])
     side = seen["side"]
-    heat = functional.interpolate(warm, (side, side), mode="bilinear", align_corners=False)[0, 0, :size, :size]
+    heat = functional.interpolate(warmths[used], (side, side), mode="bilinear", align_corners=False)
+    heat = heat[0, 0, :size, :size].float().cpu()
     most = float(heat.max())
     stages = tuple(f"{each.shape[-2]} × {each.shape[-1]}" for each in maps)
-    return (heat / most if most > 0 else heat).float().cpu(), found, stages, stage % len(maps)
+    return heat / most if most > 0 else heat, found, stages, used
+
+
+def _warmth(maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """What in feature maps (1, C, h, w) speaks for a score, (1, 1, h, w), from the score's gradient by them."""
+    weights = gradient.mean(dim=(2, 3), keepdim=True)  # of each map: how much more of it would raise the score
+    return (weights * maps.detach()).sum(dim=1, keepdim=True).relu()

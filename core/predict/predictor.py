@@ -38,7 +38,7 @@ def predict(
     return [_answer(trained, name, content) for name, content in images]
 
 
-def explain(run_folder: str, name: str, content: bytes, label: str, *, stage: int = -1) -> Explanation:
+def explain(run_folder: str, name: str, content: bytes, label: str, *, stage: int | None = None) -> Explanation:
     """Where a segmentation run's best model looks for a class in a picture; see `explain_class`.
 
     Raises RunError and WeightsError as `predict` does, InputError when the run has no such class or no masks.

@@ -427,14 +427,14 @@ def _mask_answer(
     return place.call(work, str(folder), [(name, picture)], tiles=tiles, views=views)[0]
 
 
-def explanation(paths: RunPaths, name: str, picture: bytes, label: str, stage: int) -> Explanation:
+def explanation(paths: RunPaths, name: str, picture: bytes, label: str, stage: int | None) -> Explanation:
     """Where the best weights of a run look for a class in one picture."""
     return _explanation(paths.folder, _stamp(paths.best), name, picture, label, stage)
 
 
 @st.cache_data(max_entries=128, max_size="100MiB", show_spinner=False)
 def _explanation(
-    folder: Path, stamp: tuple[int, int], name: str, picture: bytes, label: str, stage: int
+    folder: Path, stamp: tuple[int, int], name: str, picture: bytes, label: str, stage: int | None
 ) -> Explanation:
     return lab().call("core.predict.predictor:explain", str(folder), name, picture, label, stage=stage)
 

@@ -17,7 +17,7 @@ from pages.shared.words import duration, legend, plain, sentence
 
 MASK, ORIGINAL, DOUBT, REASON = "mask", "original", "doubt", "reason"
 MUCH_LARGER = 2.5  # times the training pictures: from here on tiles are recommended
-VIEWS = {MASK: "Mask", ORIGINAL: "Original", DOUBT: "Uncertainty", REASON: "Where it looked"}
+VIEWS = {MASK: "Mask", ORIGINAL: "Original", DOUBT: "Uncertainty", REASON: "Heat map"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def controls(run: Run) -> Look:
             )
         if view != ORIGINAL:
             opacity = st.slider(
-                "Opacity", 0.0, 1.0, 0.5, 0.05, "percent", key="predict_opacity", persist_state="session", width=220
+                "Opacity", 0.0, 1.0, 0.5, 0.05, "percent", key="predict_opacity", persist_state="session", width=150
             )
     style = style if style in (FILL, OUTLINE) else FILL
     return Look(tiles, sides, view, style, min(1.0, max(0.0, opacity)), shown, reason)
@@ -158,10 +158,9 @@ def picture(run: Run, look: Look, place: int, found: MaskAnswer, content: bytes)
 
 def reason(run: Run, look: Look, place: int, found: MaskAnswer, content: bytes) -> tuple[bytes, str] | None:
     """Grad-CAM of the chosen class over the picture, and what it says."""
-    label, key = run.facts.classes[look.reason], f"stage_{place}_{run.id}"
-    held = st.session_state.get(key)
+    label, key = run.facts.classes[look.reason], f"stage_{place}_{run.id}_{look.reason}"
     try:
-        told = cache.explanation(run.paths, found.name, content, label, -1 if held is None else held)
+        told = cache.explanation(run.paths, found.name, content, label, st.session_state.get(key))
     except FoveaError as error:
         st.error(sentence(error), icon=":material/error:")
         return None
@@ -172,13 +171,15 @@ def reason(run: Run, look: Look, place: int, found: MaskAnswer, content: bytes) 
     st.select_slider(
         "Feature map",
         range(len(told.stages)),
-        len(told.stages) - 1,
+        told.stage,
         lambda stage: f"{stage + 1}: {told.stages[stage]}",
         key=key,
         help="Which of the encoder's feature maps is asked, from fine to coarse. The last one holds what the network "
         "has understood, at low resolution; earlier ones hold edges and textures.",
     )
     name = plain(label, 30)
+    if not told.warm:
+        return drawn, f"Nothing in this feature map speaks for **{name}**. Ask a finer one."
     if told.found:
         return drawn, f"Grad-CAM: the brighter, the more this place speaks for **{name}** where it was predicted."
     return drawn, f"**{name}** was found nowhere here. Grad-CAM of the whole picture: what speaks for it most."

@@ -43,10 +43,10 @@ def test_every_architecture_can_say_where_it_looks(row):
     size = 60  # which most of them pad
     encoder = "tu-vit_tiny_patch16_224" if row.name == "dpt" else "resnet18"
     model = network(row.name, encoder, size)
-    for stage in (0, -1):
+    for stage in (0, None):
         heat, _, stages, used = grad_cam(model, picture(size), 1, stage)
         assert heat.shape == (size, size)
-        assert used == stage % len(stages)
+        assert used == stage if stage is not None else used in range(len(stages))
         assert torch.isfinite(heat).all()
         assert heat.min() >= 0
         assert heat.max() == pytest.approx(1) or not heat.any()
@@ -58,7 +58,7 @@ def test_encoders_of_every_kind_list_their_stages_from_fine_to_coarse(encoder):
     sides = [int(stage.split(" × ")[0]) for stage in stages]
     assert sides == sorted(sides, reverse=True)
     assert sides[-1] == 2, "a 32nd of 64 pixels"
-    assert used == len(stages) - 1
+    assert used in range(len(stages))
     assert heat.shape == (64, 64)
 
 
@@ -107,6 +107,45 @@ def test_only_the_pixels_predicted_as_the_class_are_asked():
     assert not heat.any()
 
 
+class TwoStages(Toy):
+    """As Toy, with a coarser feature map behind the other, which is all that speaks for class 1, or against it."""
+
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.backbone = Deeper(sign)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        fine, coarse = self.backbone(images)[1:]
+        wide = torch.nn.functional.interpolate(coarse, fine.shape[-2:])
+        return torch.cat([torch.zeros_like(wide), fine[:, :1] + wide], dim=1)
+
+
+class Deeper(OneMap):
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.sign = sign
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        image, fine = super().forward(images)
+        coarse = self.sign * torch.nn.functional.avg_pool2d(fine[:, :1].detach() * self.scale[0], 2)
+        return [image, fine, coarse]
+
+
+def test_the_coarsest_feature_map_is_asked_unless_it_says_nothing():
+    heat, _, stages, used = grad_cam(TwoStages(0.5), picture(8), 1)
+    assert stages == ("8 × 8", "4 × 4")
+    assert used == 1
+    assert heat[:, :3].min() == 1
+
+    heat, _, _, used = grad_cam(TwoStages(-0.5), picture(8), 1)
+    assert used == 0, "what the coarse one holds is below zero, so it only speaks against the class"
+    assert torch.equal(heat[:, :4], torch.ones(8, 4))
+
+    heat, _, _, used = grad_cam(TwoStages(-0.5), picture(8), 1, stage=1)
+    assert used == 1
+    assert not heat.any(), "whoever asks for it gets it"
+
+
 def test_a_class_that_is_found_nowhere_is_explained_over_all_pixels():
     model = Toy()
     with torch.no_grad():
@@ -123,7 +162,8 @@ def test_the_explanation_lies_over_the_picture_that_is_shown(trained):
     assert heat.mode == "L"
     assert heat.size == shown.size == (SHOWN_SIDE, 400)
     assert np.asarray(heat).max() in (0, 255)
-    assert answer.stages[answer.stage] == "2 × 2"
+    assert answer.stages[-1] == "2 × 2"
+    assert answer.warm == np.asarray(heat).any()
 
 
 def test_every_stage_can_be_asked_and_no_other(trained):
