@@ -57,10 +57,9 @@ def survey(histograms: Sequence[Histogram], labels: Mapping[str, str] | None = N
     values = _describe(gathered, nominal, group, unsteady) if nominal.size else []
     likely = [row for row in values if row.files > 1 or len(histograms) < _FEW]
     if not likely:
-        holds = "fills a surface" if unsteady else "is"
         raise DatasetError(
             "No value of these masks can be a class",
-            found=f"{len(histograms):,} masks, in which no value {holds} in more than one",
+            found=f"{len(histograms):,} masks, in which no value fills a surface in more than one",
             expected="masks in which a class has the same value everywhere",
         )
     if len(likely) == 1:
@@ -136,19 +135,33 @@ def _nominal(gathered: _Values) -> tuple[bool, bool, np.ndarray, np.ndarray]:
     nearest to (-1: to none of them exactly)."""
     lossy = any(one.lossy for one in gathered.files)
     counts, flat = gathered.per_value(gathered.counts), gathered.per_value(gathered.flat)
-    meant = ~_satellites(gathered.values, gathered.kind, counts)
-    few = (
-        gathered.kind == "index"
-        or meant.sum() <= _SURE
-        or (meant.sum() <= MOST_EXACT and (flat[meant] > 0).mean() >= 0.9)
-    )
-    if not lossy and few:
+    exact = None if lossy else _exact(gathered, counts, flat)
+    if exact is not None:
         group = np.full(len(counts), -1)
-        group[meant] = np.arange(meant.sum())
-        return False, False, gathered.values[meant], group
+        group[exact] = np.arange(exact.sum())
+        return False, False, gathered.values[exact], group
     nominal = _peaks(gathered, counts, flat)
     entries = tuple(unpacked(int(value), gathered.kind) for value in nominal)
     return not lossy, True, nominal, nearest_of(gathered.values, gathered.kind, entries)[0]
+
+
+def _exact(gathered: _Values, counts: np.ndarray, flat: np.ndarray) -> np.ndarray | None:
+    """The values that are meant as they are, bool (n,), or None where most are traces of blurred outlines.
+
+    A few blurred files among many clean ones do not decide it; their values are not meant, and they will be refused.
+    """
+    meant = ~_satellites(gathered.values, gathered.kind, counts)
+    if gathered.kind == "index":
+        return meant
+    masks, files = len(gathered.files), np.bincount(gathered.which, minlength=len(counts))
+    usual = meant & (files >= max(2, masks / 20)) if masks >= _FEW else meant
+    many = usual.sum()
+    if 2 * counts[usual].sum() < counts.sum():
+        return None  # noise, in which values meet by chance
+    if many > MOST_EXACT or (many > _SURE and (flat[usual] > 0).mean() < 0.9):
+        return None
+    rare = meant & ~usual
+    return usual | (rare if rare.sum() <= _SURE else rare & (flat >= SOLID))
 
 
 def _satellites(values: np.ndarray, kind: Kind, counts: np.ndarray) -> np.ndarray:
@@ -181,8 +194,6 @@ def _peaks(gathered: _Values, counts: np.ndarray, flat: np.ndarray) -> np.ndarra
         near = (np.abs(channels - channels[top]).max(1) <= NEAR) & (left > 0)
         if left[near].sum() >= least:
             peaks.append(top)
-        elif left[top] * near.sum() < 1 or left[top] < 1:
-            break
         left[near] = 0
     nominal = gathered.values[peaks]
     if gathered.kind != "index":

@@ -187,7 +187,10 @@ def test_an_import_without_masks_has_no_map(workspace, plant):
     ("change", "sentence"),
     [
         (lambda number: np.zeros((16, 20), np.uint8), "hold only one value: found 0 in 12 of 12 masks"),
-        (lambda number: np.full((16, 20), number + 1, np.uint8), "12 masks, in which no value is in more than one"),
+        (
+            lambda number: np.full((16, 20), number + 1, np.uint8),
+            "12 masks, in which no value fills a surface in more than one",
+        ),
         (lambda number: np.zeros((3, 3), np.uint8), "No picture here can be read: .*a mask of 3 x 3 pixels"),
     ],
 )

@@ -261,13 +261,28 @@ def test_a_lossy_format_that_does_not_say_so_is_read_by_its_surfaces():
     assert all(verdict.stray is None for verdict in judge(histograms, audit, mask_map))
 
 
+@pytest.mark.parametrize("bad", [1, 2])
+def test_a_blurred_mask_among_clean_ones_is_refused_and_not_a_reason_to_snap_them_all(bad):
+    masks = blobs(0, 128, 255, size=48, count=60)
+    for number in range(bad):
+        small = Image.fromarray(masks[number]).resize((31, 31), Image.Resampling.BICUBIC)
+        masks[number] = np.asarray(small.resize((48, 48), Image.Resampling.BICUBIC))
+    histograms = counted(masks)
+    audit, mask_map = survey(histograms)
+    assert mask_map.values == ((0,), (128,), (255,))
+    assert not audit.lossy
+    strays = [verdict.stray.file for verdict in judge(histograms, audit, mask_map) if verdict.stray]
+    assert strays == [f"m{number}.png" for number in range(bad)]
+
+
 def test_photographs_are_no_masks():
     rng = np.random.default_rng(0)
     small = [Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)) for _ in range(6)]
     photos = [np.asarray(image.resize((64, 64), Image.Resampling.BICUBIC)) for image in small]
-    for kind in ("PNG", "JPEG"):
+    noise = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(6)]
+    for pictures, kind in ((photos, "PNG"), (photos, "JPEG"), (noise, "PNG")):
         with pytest.raises(DatasetError, match="no value fills a surface in more than one"):
-            surveyed(photos, kind)
+            surveyed(pictures, kind)
 
 
 def test_more_classes_than_sixty_four_are_taken_when_they_fill_surfaces():
@@ -292,7 +307,7 @@ def test_indices_in_jpeg_files_are_refused_with_what_to_do():
 
 def test_masks_of_which_each_has_values_of_its_own_are_refused():
     masks = [np.full((8, 8), 10 * number + 3, np.uint8) for number in range(6)]
-    with pytest.raises(DatasetError, match="6 masks, in which no value is in more than one"):
+    with pytest.raises(DatasetError, match="6 masks, in which no value fills a surface in more than one"):
         surveyed(masks)
 
 
