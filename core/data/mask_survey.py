@@ -57,11 +57,7 @@ def survey(histograms: Sequence[Histogram], labels: Mapping[str, str] | None = N
     values = _describe(gathered, nominal, group, unsteady) if nominal.size else []
     likely = [row for row in values if row.files > 1 or len(histograms) < _FEW]
     if not likely:
-        raise DatasetError(
-            "No value of these masks can be a class",
-            found=f"{len(histograms):,} masks, in which no value fills a surface in more than one",
-            expected="masks in which a class has the same value everywhere",
-        )
+        raise _nothing_shared(gathered)
     if len(likely) == 1:
         raise DatasetError(
             "The masks hold only one value",
@@ -74,6 +70,14 @@ def survey(histograms: Sequence[Histogram], labels: Mapping[str, str] | None = N
     lossy = blurred or any(one.lossy for one in histograms)
     audit = MaskAudit(gathered.kind, tuple(values), lossy, blurred, proposed.tolerance, pixels, len(histograms))
     return audit, proposed
+
+
+def _nothing_shared(gathered: _Values) -> DatasetError:
+    return DatasetError(
+        "No value of these masks can be a class",
+        found=f"{len(gathered.files):,} masks, in which no value fills a surface in more than one",
+        expected="masks in which a class has the same value everywhere",
+    )
 
 
 def _gather(histograms: Sequence[Histogram]) -> _Values:
@@ -157,7 +161,7 @@ def _exact(gathered: _Values, counts: np.ndarray, flat: np.ndarray) -> np.ndarra
     usual = meant & (files >= max(2, masks / 20)) if masks >= _FEW else meant
     many = usual.sum()
     if 2 * counts[usual].sum() < counts.sum():
-        return None  # noise, in which values meet by chance
+        raise _nothing_shared(gathered)  # each has its own values, as noise has, in which some meet by chance
     if many > MOST_EXACT or (many > _SURE and (flat[usual] > 0).mean() < 0.9):
         return None
     rare = meant & ~usual
