@@ -4,6 +4,8 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from core.data.mask_survey import survey
@@ -322,6 +324,27 @@ def test_empty_and_ignored_masks_and_missing_classes_are_said_by_file():
         "1 mask holds nothing but background: m6.png.",
         "No mask has a pixel of the class unseen.",
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), kind=st.sampled_from(["grey", "colour"]), seed=st.integers(0, 99))
+def test_whatever_the_map_only_its_classes_come_out_and_every_pixel_is_accounted_for(data, kind, seed):
+    width = 3 if kind == "colour" else 1
+    drawn = data.draw(st.sets(st.tuples(*[st.integers(0, 255)] * width), min_size=2, max_size=6))
+    values = np.array(sorted(drawn), np.uint8)
+    which = np.random.default_rng(seed).integers(0, len(values), (3, 12, 10))
+    masks = [values[places] if width == 3 else values[places][..., 0] for places in which]
+    histograms = counted(masks)
+    audit, proposed = survey(histograms)
+    labels = data.draw(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=len(proposed.entries)))
+    entries = [MaskEntry(entry.value, label) for entry, label in zip(proposed.entries, labels, strict=False)]
+    mask_map = MaskMap(tuple(entries), data.draw(st.integers(0, proposed.tolerance)))
+    for raw, verdict in zip(raws(masks), judge(histograms, audit, mask_map), strict=True):
+        mask = index_mask(raw, audit, mask_map)
+        assert set(np.unique(mask)) <= {*range(len(mask_map.classes)), 255}
+        assert sum(verdict.pixels) + verdict.ignored == mask.size
+        if verdict.stray is None:
+            assert verdict.pixels == tuple((mask == index).sum() for index in range(len(mask_map.classes)))
 
 
 def test_an_audit_goes_through_json_as_it_is():
