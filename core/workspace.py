@@ -17,7 +17,7 @@ import time
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,8 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             _patiently(lambda: os.replace(temporary, path))
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a file stands where the folder should be, as has been told
+            temporary.unlink(missing_ok=True)
 
 
 def writer_of(path: Path) -> int | None:

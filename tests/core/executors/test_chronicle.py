@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import StorageError
 from core.executors.chronicle import SECONDS_BETWEEN_STATES, Chronicle, Heartbeat
 from core.runs.journal import Journal
 from core.runs.run import RunPaths, RunState, RunStatus, look_name, read_status, write_status
@@ -168,3 +169,10 @@ def test_a_score_without_an_interval_is_kept_without_one(paths):
     written.record(epoch(1, best=True) | {"interval": None})
     written.say("Going on.")
     assert read_status(paths).interval is None
+
+
+def test_pictures_that_cannot_be_kept_are_told_of_in_a_sentence(paths):
+    (paths.folder / "looks").write_text("something else in their place")
+    with pytest.raises(StorageError, match="Nothing can be written"):
+        chronicle(paths).show(looks())
+    assert Journal(paths.epochs).read() == [], "nothing is told that is not there"

@@ -77,7 +77,7 @@ def test_the_list_is_newest_first_and_says_what_was_chosen(store, tiny_dataset):
     lines = store.list()
     assert [line.id for line in lines] == [newer, older]
     line = lines[0]
-    assert (line.backbone, line.trainable, line.policy) == ("test_efficientnet", "head", "light")
+    assert (line.network, line.trainable, line.policy) == ("test_efficientnet", "head", "light")
     assert (line.image_size, line.epochs, line.epochs_done) == (32, 3, 0)
     assert (line.dataset_name, line.tags, line.state) == ("Tiny cells", ("course",), RunState.QUEUED)
 
