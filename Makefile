@@ -18,6 +18,7 @@ bench: $(VENV)/test.stamp  ## every measurement of benchmarks/, one after the ot
 	@.ci/chromium
 	$(BIN)/python -m benchmarks.loop_overhead
 	$(BIN)/python -m benchmarks.frozen_features
+	$(BIN)/python -m benchmarks.segmentation
 	$(BIN)/python -m benchmarks.first_step
 	$(BIN)/python -m benchmarks.watchers
 
