@@ -71,7 +71,7 @@ def controls(run: Run) -> Look:
             help="Test-time augmentation: the network sees the picture turned and mirrored in all eight ways, and the "
             "answers are averaged. Where they disagree, it is unsure. Takes eight times as long.",
         )
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom", key="mask_look"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="mask_look"):
         offered = [view for view in VIEWS if sides or view != DOUBT]
         view = st.segmented_control(
             "Show", offered, format_func=VIEWS.get, default=MASK, required=True, key="predict_view"
