@@ -200,12 +200,13 @@ def test_an_encoder_takes_weights_from(kind, tmp_path):
             assert torch.equal(value, found[key.removeprefix("model.")]), key
 
 
-def test_what_a_run_saved_starts_the_next_one_with_another_decoder(tmp_path):
+@pytest.mark.parametrize("encoder", ["resnet18", LITE0])
+def test_what_a_run_saved_starts_the_next_one_with_another_decoder(tmp_path, encoder):
     torch.manual_seed(1)
-    first = random_segmenter("resnet18")
+    first = random_segmenter(encoder)
     file = tmp_path / "best.safetensors"
     save_file({key: value.contiguous() for key, value in first.state_dict().items()}, file)
-    choice = SegmenterChoice(architecture="fpn", encoder="resnet18", weights=str(file))
+    choice = SegmenterChoice(architecture="fpn", encoder=encoder, weights=str(file))
     second = build_segmenter(choice, 5, 64)
     for key, value in second.backbone.state_dict().items():
         assert torch.equal(value, first.backbone.state_dict()[key]), key
