@@ -75,6 +75,10 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
             sheet([cell(data, sample, style) for sample in chosen[window]], key)
             if style != OFF:
                 mask_legend(data.classes)
+    if isinstance(data, Dataset) and data.mask_map:
+        with st.expander("What the values of the masks mean", icon=":material/palette:", key=f"{key}_values"):
+            rows = [{"value": value, "class": label or "ignored"} for value, label in data.mask_map]
+            st.dataframe(rows, hide_index=True)
     if data.skipped:
         with st.expander(f"Skipped files ({len(data.skipped):,})", icon=":material/rule:", key=f"{key}_skipped"):
             st.dataframe([{"file": row.file, "reason": row.reason} for row in data.skipped], hide_index=True)

@@ -166,3 +166,15 @@ def test_one_click_draws_the_demo_polyps_and_keeps_them(visit, workspace):
     [card] = Library(workspace).cards()
     assert (card.samples, card.task) == (24, "segmentation")
     assert card.classes == ("background", "neoplastic", "non-neoplastic")
+
+
+def test_what_cannot_be_kept_stays_on_the_page_with_the_reason(look_inside, workspace):
+    app = look_inside(pairs(number=1))
+    app.button(key="keep").click().run()
+    finish_import(app)
+    well(app)
+
+    assert "leaves no picture" in app.error[0].value
+    assert not Library(workspace).cards()
+    assert [heading.value for heading in app.subheader] == ["Found: cells"]
+    assert app.button(key="discard")

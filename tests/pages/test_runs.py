@@ -57,3 +57,12 @@ def test_opening_a_run_leads_to_its_curves(visit, finished_run):
 
     assert app.title[0].value == "Train"
     assert len(app.get("plotly_chart")) == 2
+
+
+def test_a_segmentation_run_is_a_row_with_its_mean_dice(visit, finished_mask_run):
+    app = visit("runs")
+
+    [row] = app.dataframe[0].value.to_dict("records")
+    assert (row["task"], row["score"]) == ("segmentation", finished_mask_run.status.best["dice"])
+    assert "model.encoder" in str(app.dataframe[1].value), "what is unlike the recipe that masks start from"
+    assert "loss.label_smoothing" not in str(app.dataframe[1].value), "and not unlike a classifier's"

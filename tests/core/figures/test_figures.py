@@ -6,7 +6,7 @@ import numpy as np
 
 from core.figures.colours import class_colour
 from core.figures.confusion import confusion_matrix
-from core.figures.counts import class_counts
+from core.figures.counts import class_counts, pixel_shares
 from core.figures.curves import (
     MOST_CLASSES,
     MOST_POINTS,
@@ -69,6 +69,7 @@ def test_a_long_label_keeps_its_beginning_and_its_end():
 def test_no_name_reaches_a_figure_unescaped():
     figures = [
         class_counts({"train": {EVIL: 3, "b": 1}}, [EVIL, "b"]),
+        pixel_shares([3, 1], [EVIL, "b"]),
         confusion_matrix([[1, 2], [3, 4]], [EVIL, "b"]),
         probability_bars({EVIL: 0.5, "b": 0.5}, [EVIL, "b"]),
         pixel_confusion([[1, 2], [3, 4]], [EVIL, "b"]),
@@ -214,3 +215,10 @@ def test_a_threshold_has_its_figures_and_a_mark():
     assert list(trace(figure, "Dice").y) == [0.2, None]
     assert figure.layout.shapes[0].x0 == 0.35
     assert len({(t.line.dash, t.line.color) for t in figure.data}) == 4
+
+
+def test_bars_show_the_share_of_pixels_of_each_class():
+    [bars] = pixel_shares([9000, 999, 1, 0], ["background", "cell", "speck", "nothing"]).data
+    assert list(bars.x) == [0.9, 0.0999, 0.0001, 0.0]
+    assert list(bars.text) == ["90.0%", "10.0%", "&lt; 0.1%", "0.0%"]
+    assert list(pixel_shares([0, 0], ["a", "b"]).data[0].x) == [0, 0]
