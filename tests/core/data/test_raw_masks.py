@@ -128,3 +128,9 @@ def test_histograms_come_back_from_their_file_as_they_were(tmp_path):
         assert (one.mask, one.image, one.mode, one.lossy) == (again.mask, again.image, again.mode, again.lossy)
         for name in ("values", "colours", "counts", "flat", "palette"):
             assert getattr(one, name).tolist() == getattr(again, name).tolist()
+
+
+def test_a_mask_larger_than_the_limit_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr("core.data.loading.MAX_PIXELS", 99)
+    with pytest.raises(ImageError, match="10 x 10 pixels, .* more than the"):
+        read_raw(encode(Image.new("L", (10, 10))))
