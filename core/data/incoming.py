@@ -209,7 +209,10 @@ def remap(workspace: Workspace, proposal_id: str, mask_map: MaskMap) -> Proposal
     proposal = load_proposal(workspace, proposal_id)
     if proposal.masks is None:
         raise DatasetError("This import has no masks whose values could be mapped", found=f"layout {proposal.layout}")
-    changed = _with_masks(proposal, rejudge(proposal.folder, proposal.masks, mask_map))
+    try:
+        changed = _with_masks(proposal, rejudge(proposal.folder, proposal.masks, mask_map))
+    except FileNotFoundError:  # kept or discarded by another page in this very moment
+        raise _no_longer_there(proposal_id) from None
     _save(changed)
     return changed
 
@@ -244,11 +247,15 @@ def load_proposal(workspace: Workspace, id: str) -> Proposal:
             mask_map=about["mask_map"] and MaskMap.from_json(about["mask_map"]),
         )
     except (OSError, KeyError, TypeError, ValueError):
-        raise DatasetError(
-            "This import is no longer there",
-            found=repr(id),
-            do="It was kept, discarded or is over a day old; import it again",
-        ) from None
+        raise _no_longer_there(id) from None
+
+
+def _no_longer_there(id: str) -> DatasetError:
+    return DatasetError(
+        "This import is no longer there",
+        found=repr(id),
+        do="It was kept, discarded or is over a day old; import it again",
+    )
 
 
 def keep(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.data.dataset import load_dataset
-from core.data.incoming import SplitRule, inspect, keep, load_proposal, mask_preview, remap
+from core.data.incoming import SplitRule, discard, inspect, keep, load_proposal, mask_preview, remap
 from core.data.library import Library
 from core.data.mask_files import read_mask
 from core.data.mask_values import MaskEntry, MaskMap, map_of
@@ -175,6 +175,17 @@ def test_a_map_that_fits_nothing_is_refused_and_the_proposal_stays(workspace, ce
     with pytest.raises(DatasetError, match=sentence):
         remap(workspace, proposal.id, mask_map)
     assert load_proposal(workspace, proposal.id) == proposal
+
+
+def test_a_map_for_an_import_that_is_gone_is_refused(workspace, cells):
+    proposal = inspect(workspace, cells())
+    mask_map = proposal.mask_map
+    (proposal.folder / "raw" / "histograms.npz").unlink()
+    with pytest.raises(DatasetError, match="no longer there"):
+        remap(workspace, proposal.id, mask_map)
+    discard(workspace, proposal.id)
+    with pytest.raises(DatasetError, match="no longer there"):
+        remap(workspace, proposal.id, mask_map)
 
 
 def test_an_import_without_masks_has_no_map(workspace, plant):
