@@ -12,7 +12,7 @@ from core.runs.store import Run
 from pages.shared import cache, live, state
 from pages.shared.guard import require_app
 from pages.shared.pickers import nothing, or_stop
-from pages.shared.words import bounds, count, plain
+from pages.shared.words import SCORE_WORDS, bounds, count, plain
 
 require_app()
 SECONDS = 2  # between looks at the list while something in it is at work
@@ -41,7 +41,7 @@ def line(run: RunSummary) -> dict[str, object]:
         "state": run.state.value,
         "name": run.name,
         "data": run.dataset_name,
-        "task": run.task,
+        "metric": SCORE_WORDS[run.task],
         "score": run.score,
         "95 % interval": bounds(run.interval),
         "policy": POLICY_LABELS.get(run.policy, run.policy),

@@ -386,18 +386,18 @@ def _look(picture: Path, mask: Path, stamp: tuple[int, int], style: str, backgro
     larger = max(1, round(LOOK_SIDE / pixels.shape[0]))
     side = larger * pixels.shape[0]
     image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-    return _with_mask(np.array(image), found.repeat(larger, 0).repeat(larger, 1), style, background)
+    return _with_mask(np.array(image), found.repeat(larger, 0).repeat(larger, 1), style, background, width=3)
 
 
 def _pixels(picture: bytes) -> np.ndarray:
     return np.array(Image.open(BytesIO(picture)).convert("RGB"))
 
 
-def _with_mask(pixels: np.ndarray, mask: np.ndarray, style: str, background: int | None) -> bytes:
+def _with_mask(pixels: np.ndarray, mask: np.ndarray, style: str, background: int | None, width: int = 2) -> bytes:
     if style != "off":
         opacity = 1.0 if style == "contour" else 0.5
         # These are small pictures, shown smaller still: a line of one pixel would hardly be seen.
-        pixels = draw_overlay(pixels, mask, style=style, opacity=opacity, background=background, width=2)
+        pixels = draw_overlay(pixels, mask, style=style, opacity=opacity, background=background, width=width)
     Image.fromarray(pixels).save(file := BytesIO(), "JPEG", quality=90, subsampling=0)  # outlines keep their colours
     return file.getvalue()
 

@@ -63,6 +63,6 @@ def test_a_segmentation_run_is_a_row_with_its_mean_dice(visit, finished_mask_run
     app = visit("runs")
 
     [row] = app.dataframe[0].value.to_dict("records")
-    assert (row["task"], row["score"]) == ("segmentation", finished_mask_run.status.best["dice"])
+    assert (row["metric"], row["score"]) == ("mean Dice", finished_mask_run.status.best["dice"])
     assert "model.encoder" in str(app.dataframe[1].value), "what is unlike the recipe that masks start from"
     assert "loss.label_smoothing" not in str(app.dataframe[1].value), "and not unlike a classifier's"
