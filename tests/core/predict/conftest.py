@@ -45,9 +45,10 @@ def _masked(tmp_path_factory) -> tuple[Workspace, str]:
         "dataset": dataset.id,
         "image_size": 32,
         "batch_size": 4,
-        "model.encoder": "resnet18",
+        "model.encoder": "tu-test_efficientnet",
         "model.weights": "random",
-        "phases.0.epochs": 3,
+        "phases.0.epochs": 5,
+        "phases.0.learning_rate": 0.003,
         "augment.policy": "none",
         "device": "cpu",
     }
