@@ -6,7 +6,6 @@ from core.data.incoming import Proposal, remap
 from core.data.mask_values import MaskEntry, MaskMap, Value, default_label, value_text
 from core.data.masks import MaskValue
 from core.errors import FoveaError
-from core.figures.colours import QUIET
 from pages.shared import cache, gallery
 from pages.shared.masks import mask_legend, style_widget
 from pages.shared.words import count, plain, sentence
@@ -81,8 +80,9 @@ def _row_widgets(row: MaskValue, labels: dict[Value, str | None], otherwise: str
     st.session_state.setdefault(f"{key}_name", label or otherwise)
     share = f"{row.share:.1%}" if row.share >= 0.001 else "under 0.1%"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_row"):
-        # On a quiet ground, as black would be lost on a dark page and white on a light one.
-        shown = f':color[&nbsp;■&nbsp;]{{foreground="{row.colour}" background="{QUIET}"}} **{plain(told)}**'
+        # On a ground of its own, as black would be lost on a dark page and white on a light one.
+        ground = "#ffffff" if sum(bytes.fromhex(row.colour[1:])) < 3 * 160 else "#000000"
+        shown = f':color[&nbsp;■&nbsp;]{{foreground="{row.colour}" background="{ground}"}} **{plain(told)}**'
         where = f"{plain(share)} of pixels, {count(row.files, 'mask')}"
         st.markdown(f"{shown}  \n:small[:gray[{where}]]", width=180)
         st.selectbox(
@@ -103,7 +103,8 @@ def _row_widgets(row: MaskValue, labels: dict[Value, str | None], otherwise: str
             label_visibility="collapsed",
             width=180,
         )
-    return chosen if chosen in ROLES else REFUSED, st.session_state[f"{key}_name"]
+    name = " ".join(st.session_state[f"{key}_name"].split())
+    return chosen if chosen in ROLES else REFUSED, name
 
 
 def _previews(proposal: Proposal) -> None:
