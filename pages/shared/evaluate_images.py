@@ -43,6 +43,7 @@ def choose(run: Run, result: SegmentationResult, rows: list[ImageScore]) -> Imag
         selection_mode="single-row-required",
         height=min(TABLE_HEIGHT, 38 + 35 * len(rows)),
         column_config=_columns(result),
+        placeholder="–",
         alt="Scores of every image, worst first",
     )
     with st.container(horizontal=True, vertical_alignment="center", key="image_bar"):
@@ -190,7 +191,7 @@ def _error_legend(*, with_confused: bool) -> None:
             if name == "confused" and not with_confused:
                 continue
             with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", width="content"):
-                st.image(square, width=18, alt="")
+                st.image(square, width=22, alt="")
                 st.caption(told[name], width="content")
 
 

@@ -36,13 +36,15 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
     chosen = evaluate_images.choose(run, result, rows)
     evaluate_images.picture(run, result, chosen, dataset)
 
-    left, right = st.columns([5, 4], gap="medium")
+    st.subheader("Every class")
+    per_class(result, with_background)
+    left, right = st.columns([4, 5], gap="medium")
     with left:
-        st.subheader("Every class")
-        per_class(result, with_background)
-    with right:
         st.subheader("What is taken for what")
         confusion(result)
+    with right:
+        st.subheader("How far off the outlines are")
+        boundary(result)
     if len(result.classes) == 2:
         evaluate_threshold.section(run, result, chosen, dataset)
 
@@ -81,7 +83,7 @@ def headline(run: Run, result: SegmentationResult, with_background: bool) -> Non
     )
     with st.container(key="headline"), st.grid(2, min_column_width=300):
         for title, suffix, means, about in ways:
-            with st.container(border=True):
+            with st.container(border=True, height="stretch"):
                 st.markdown(f"**{title}** &nbsp;:small[:gray[{about}]]")
                 with st.grid(2, min_column_width=120):
                     _metric(f"mean Dice {suffix}", means.mean_dice, means.mean_dice_interval)
@@ -165,13 +167,13 @@ def per_class(result: SegmentationResult, with_background: bool) -> None:
         column_config=columns,
         height=min(TALLEST, 38 + 35 * len(lines)),
         key="per_class",
+        placeholder="–",
         alt="Scores of every class",
     )
     st.caption(
         "Precision: share of the pixels given to a class that belong to it. Recall: share of its pixels that were "
-        "found. An empty cell is undefined, or rests on too few images for an interval."
+        "found. A dash is undefined; an empty interval rests on too few images."
     )
-    boundary(result)
 
 
 def boundary(result: SegmentationResult) -> None:
@@ -196,7 +198,7 @@ def boundary(result: SegmentationResult) -> None:
         "95th percentile (px)": st.column_config.NumberColumn(format="%.2f"),
         "share of pixels": st.column_config.NumberColumn(format="percent"),
     }
-    st.dataframe(lines, hide_index=True, column_config=columns, key="boundary", alt="Boundary error of every class")
+    st.dataframe(lines, hide_index=True, column_config=columns, key="boundary", placeholder="–", alt="Boundary error")
     st.caption(
         "Boundary error: how far, in pixels of the original image, the outlines of the true mask and the answer lie "
         "apart on average, over the images where both have the class; and how far at the "

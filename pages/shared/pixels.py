@@ -42,7 +42,7 @@ def error_swatches() -> tuple[tuple[bytes, str], ...]:
     """For each kind of pixel in an error overlay a small PNG of its colour and pattern, and its name."""
     truth = {"hit": 1, "missed": 1, "invented": 0, "confused": 1}
     answer = {"hit": 1, "missed": 0, "invented": 1, "confused": 2}
-    side = 4 * _SWATCH  # drawn larger and cut, so that the pattern is as coarse as on a picture
+    side = SMALLEST  # cut from a whole picture, so that the pattern is as coarse as there
     grey = np.full((side, side, 3), 150, np.uint8)
     swatches = []
     for name, *_ in ERROR_LEGEND:

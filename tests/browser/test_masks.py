@@ -247,8 +247,8 @@ def predict(page: Page, dataset: Dataset, run, folder: Path) -> None:
     for place, code in enumerate(codes.values()):
         assert np.array_equal(decode(code, 110, 150), mask == place + 1)
 
-    page.locator(".st-key-predict_view").get_by_text("Where it looked", exact=True).click()
-    expect(shown).to_have_attribute("alt", "my polyp.png: where it looked", timeout=MINUTE)
+    page.locator(".st-key-predict_view").get_by_text("Heat map", exact=True).click()
+    expect(shown).to_have_attribute("alt", "my polyp.png: heat map", timeout=MINUTE)
     settle(page)
     assert_well(page)
 

@@ -117,12 +117,12 @@ def test_no_page_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, li
 def with_masks(tmp_path_factory) -> Workspace:
     """A workspace with drawn polyps in three classes and, merged, in two; a finished run on each;"""
     workspace = Workspace(tmp_path_factory.mktemp("with-masks") / "workspace")
-    quick = {"image_size": 96, "phases.0.epochs": 4, "name": "Two classes"}
-    proposal = make_demo(workspace, "polyps", {"images": 80})
+    quick = {"image_size": 64, "phases.0.epochs": 4, "name": "Two classes"}
+    proposal = make_demo(workspace, "polyps", {"images": 60})
     found = proposal.mask_map
     merged = tuple(replace(entry, label="polyp") if entry.label != BACKGROUND else entry for entry in found.entries)
     two = keep(workspace, remap(workspace, proposal.id, replace(found, entries=merged)).id, name="Polyps, two classes")
-    three = keep(workspace, make_demo(workspace, "polyps", {"images": 120}).id)
+    three = keep(workspace, make_demo(workspace, "polyps", {"images": 60}).id)
     for dataset, changes in ((two, quick), (three, quick | {"name": ""})):
         run = RunStore(workspace).create(preset("unet").recipe().set(changes), dataset)
         InlineExecutor(workspace).submit(run)
@@ -153,8 +153,8 @@ def test_no_page_about_masks_breaks_or_scrolls_sideways(scheme, screen, browser:
                 expect(page.locator(".st-key-looks img").first).to_be_visible(timeout=60_000)
                 take(page, "masks-watch", screen, scheme)
             if name == "predict":
-                page.locator(".st-key-predict_view").get_by_text("Where it looked", exact=True).click()
-                expect(page.locator(".st-key-answer_1 img[alt*='where it looked']")).to_be_visible(timeout=60_000)
+                page.locator(".st-key-predict_view").get_by_text("Heat map", exact=True).click()
+                expect(page.locator(".st-key-answer_1 img[alt*='heat map']")).to_be_visible(timeout=60_000)
                 take(page, "masks-explain", screen, scheme)
         page.goto(f"{address}/evaluate?dataset={two.dataset}&run={two.id}")
         expect(page.locator(".st-key-cut img")).to_have_count(2, timeout=60_000)
