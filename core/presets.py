@@ -92,6 +92,13 @@ PRESETS = (
         label="U-Net",
         task="segmentation",
         summary="A U-Net on an encoder that knows ImageNet; every layer learns from the first step.",
+        settings=(
+            Setting(
+                "phases.0.epochs",
+                20,
+                "Over 210 pictures of blood cells the outlines still got better after twelve passes.",
+            ),
+        ),
     ),
     Preset(
         name="unet-frozen-encoder",
