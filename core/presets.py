@@ -98,6 +98,11 @@ PRESETS = (
                 20,
                 "Over 210 pictures of blood cells the outlines still got better after twelve passes.",
             ),
+            Setting(
+                "augment.policy",
+                "any-way-up",
+                "Most pictures with masks come from a microscope, an endoscope or from above; choose light for others.",
+            ),
         ),
     ),
     Preset(

@@ -321,6 +321,20 @@ POLICIES: tuple[Policy, ...] = (
         ),
     ),
     Policy(
+        "any-way-up",
+        "Any way up",
+        "Light, and also mirrored top to bottom and by quarter turns: for pictures from a microscope, an endoscope or "
+        "from above, which have no upper side.",
+        (
+            _use("h-flip", 0.5),
+            _use("v-flip", 0.5),
+            _use("quarter-turn", 0.5),
+            _use("zoom", 1.0, smallest=0.9, largest=1.1),
+            _use("shift", 1.0, share=0.05),
+            _use("brightness", 0.5, strength=0.15),
+        ),
+    ),
+    Policy(
         "moderate",
         "Moderate",
         "Also turns a little and varies contrast and colour: for a few hundred images a class.",

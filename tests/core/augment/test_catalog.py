@@ -41,7 +41,7 @@ def test_rows_that_move_pixels_say_so():
 
 def test_names_are_given_once():
     assert len(set(NAMES)) == len(NAMES)
-    assert [p.name for p in POLICIES] == ["none", "light", "moderate", "heavy"]
+    assert [p.name for p in POLICIES] == ["none", "light", "any-way-up", "moderate", "heavy"]
 
 
 @pytest.mark.parametrize("row", POLICIES, ids=lambda p: p.name)
@@ -71,7 +71,7 @@ def test_a_knob_left_out_gets_its_default():
 
 
 def test_an_unknown_policy_is_refused_with_the_names_there_are():
-    with pytest.raises(RecipeError, match="found 'wild', expected one of none, light, moderate, heavy"):
+    with pytest.raises(RecipeError, match="found 'wild', expected one of none, light, any-way-up, moderate, heavy"):
         resolve(AugmentChoice(policy="wild"))
     assert policy("light").name == "light"
 
