@@ -20,10 +20,18 @@ def go(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
 
 
-def choose(page: Page, key: str, option: str) -> None:
-    """Take an option of a drop-down list."""
-    page.locator(f".st-key-{key}").get_by_role("combobox").click()
-    page.get_by_role("option", name=option, exact=True).click()
+def choose(box: Locator, option: str) -> None:
+    """Take an option of a drop-down list. A page that still moves closes the list again: then it is opened again."""
+    wanted = box.page.get_by_role("option", name=option, exact=True)
+
+    def opened() -> bool:
+        if not wanted.is_visible():
+            box.click()
+            box.page.wait_for_timeout(400)
+        return wanted.is_visible()
+
+    wait_for(opened)
+    wanted.click()
 
 
 def type_number(page: Page, key: str, value: float) -> None:
@@ -35,9 +43,8 @@ def type_number(page: Page, key: str, value: float) -> None:
 
 def click_row(page: Page, table: str, place: int) -> None:
     """Choose a row of a table by the box at its left; tables are drawn on a canvas, so it is known by its place."""
-    canvas = page.locator(f".st-key-{table} canvas").first
-    canvas.scroll_into_view_if_needed()
-    canvas.click(position={"x": 16, "y": _HEADER + _ROW * place + _ROW // 2})
+    cells = page.locator(f".st-key-{table} .dvn-scroller").first
+    cells.click(position={"x": 16, "y": _HEADER + _ROW * place + _ROW // 2})
 
 
 def points(page: Page, chart: str) -> int:
