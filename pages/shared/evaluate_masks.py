@@ -16,7 +16,7 @@ from pages.shared.words import bounds, count, share
 
 METRIC_WORDS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 EMPTY_WORDS = {"skip": "left out", "one": "counts as 1", "zero": "counts as 0"}
-TALLEST = 560  # pixels of a table
+TALLEST = 600  # pixels of a table: three classes and their mean
 
 
 def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> None:
@@ -38,7 +38,7 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
 
     st.subheader("Every class")
     per_class(result, with_background)
-    left, right = st.columns([4, 5], gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         st.subheader("What is taken for what")
         confusion(result)
@@ -84,7 +84,7 @@ def headline(run: Run, result: SegmentationResult, with_background: bool) -> Non
     with st.container(key="headline"), st.grid(2, min_column_width=300):
         for title, suffix, means, about in ways:
             with st.container(border=True, height="stretch"):
-                st.markdown(f"**{title}** &nbsp;:small[:gray[{about}]]")
+                st.markdown(f"**{title}**  \n:small[:gray[{about}]]")
                 with st.grid(2, min_column_width=120):
                     _metric(f"mean Dice {suffix}", means.mean_dice, means.mean_dice_interval)
                     _metric(f"mean IoU {suffix}", means.mean_iou, means.mean_iou_interval)
@@ -182,27 +182,30 @@ def boundary(result: SegmentationResult) -> None:
     lines = [
         {
             "class": row.label,
-            "boundary error (px)": row.boundary,
+            "error (px)": row.boundary,
             "95 % interval": _pixels(row.boundary_interval),
-            "95th percentile (px)": row.boundary95,
-            "images compared": row.boundary_images,
-            "share of pixels": row.pixels / total,
-            "images with it": row.images,
+            "95th (px)": row.boundary95,
+            "compared": row.boundary_images,
+            "images": row.images,
+            "pixels": row.pixels / total,
         }
-        for row in result.per_class
-        if row.label != (None if result.background is None else result.classes[result.background])
+        for place, row in enumerate(result.per_class)
+        if place != result.background
     ]
+    number = st.column_config.NumberColumn
     columns = {
-        "class": st.column_config.TextColumn("class", width="medium", pinned=True),
-        "boundary error (px)": st.column_config.NumberColumn(format="%.2f"),
-        "95th percentile (px)": st.column_config.NumberColumn(format="%.2f"),
-        "share of pixels": st.column_config.NumberColumn(format="percent"),
+        "error (px)": number(format="%.2f", width="small", help="Mean distance between the outlines, over images."),
+        "95th (px)": number(format="%.2f", width="small", help="The 95th percentile along the outline, over images."),
+        "compared": number(width="small", help="Images in which truth and answer both have the class."),
+        "images": number(width="small", help="Images whose true mask has the class."),
+        "pixels": number(format="percent", width="small", help="Share of all pixels that truly belong to it."),
     }
-    st.dataframe(lines, hide_index=True, column_config=columns, key="boundary", placeholder="–", alt="Boundary error")
+    st.dataframe(
+        lines, hide_index=True, column_config=columns, key="boundary", placeholder="–", alt="Boundary error of classes"
+    )
     st.caption(
         "Boundary error: how far, in pixels of the original image, the outlines of the true mask and the answer lie "
-        "apart on average, over the images where both have the class; and how far at the "
-        "worst twentieth of the outline."
+        "apart on average, over the images where both have the class; and how far along the worst twentieth of them."
     )
 
 

@@ -45,7 +45,7 @@ def section(run: Run, result: SegmentationResult, row: ImageScore, dataset: Data
 
 def _figures(now: SegmentationResult, usual: SegmentationResult) -> None:
     """Those of the foreground, each with its interval and what it is at a half."""
-    with st.container(key="threshold_figures"), st.grid(4, min_column_width=110):
+    with st.container(key="threshold_figures"), st.grid(2, min_column_width=110):
         for label, name in (("Dice", "dice"), ("IoU", "iou"), ("precision", "precision"), ("recall", "recall")):
             score, before = now.per_class[1], usual.per_class[1]
             st.metric(

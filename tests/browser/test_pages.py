@@ -122,8 +122,8 @@ def with_masks(tmp_path_factory) -> Workspace:
     found = proposal.mask_map
     merged = tuple(replace(entry, label="polyp") if entry.label != BACKGROUND else entry for entry in found.entries)
     two = keep(workspace, remap(workspace, proposal.id, replace(found, entries=merged)).id, name="Polyps, two classes")
-    three = keep(workspace, make_demo(workspace, "polyps", {"images": 60}).id)
-    for dataset, changes in ((two, quick), (three, quick | {"name": ""})):
+    three = keep(workspace, make_demo(workspace, "polyps", {"images": 120}).id)
+    for dataset, changes in ((two, quick), (three, quick | {"phases.0.epochs": 8, "name": ""})):
         run = RunStore(workspace).create(preset("unet").recipe().set(changes), dataset)
         InlineExecutor(workspace).submit(run)
         assert RunStore(workspace).status(run).state == "finished", RunStore(workspace).status(run).sentence

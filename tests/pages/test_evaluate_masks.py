@@ -140,8 +140,8 @@ def test_every_class_has_every_metric_pooled_and_over_images_and_its_boundary_er
     assert rows.loc[(EVIL, "recall"), "pooled over pixels"] == pytest.approx(60 / 80)
     assert rows.loc[(EVIL, "precision"), "mean over images"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert set(rows.index.get_level_values("metric")) == {"Dice", "IoU", "precision", "recall"}
-    assert list(table(app, "images compared")["class"]) == [EVIL, "vein"]
-    assert list(table(app, "images compared")["boundary error (px)"]) == [1.5, 1.5]
+    assert list(table(app, "compared")["class"]) == [EVIL, "vein"]
+    assert list(table(app, "compared")["error (px)"]) == [1.5, 1.5]
 
 
 def test_images_stand_worst_first_and_the_worst_is_shown(visit, run):
