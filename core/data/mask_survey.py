@@ -23,9 +23,10 @@ from core.data.masks import NEAR, SOLID, MaskAudit, MaskValue, in_kind, nearest_
 from core.data.raw_masks import Histogram, Kind, channels_of
 from core.errors import DatasetError
 
-MOST_EXACT = 64  # values; of more, or where formats change values, those that fill surfaces are taken for nominal
+MOST_EXACT = 64  # values; of more, unless all fill surfaces, or where formats change values, only surfaces are nominal
 _SURE = 16  # values; so few are taken as they are
 _TOLERANCE = 8  # levels; the most that is snapped in masks without loss
+_THIN = 20  # a value of whose pixels fewer than one in so many lie inside a surface of it fills none
 _FEW = 5  # masks; in fewer, a value of a single file may well be meant
 _ALL_DIFFERENT = 256
 
@@ -145,8 +146,7 @@ def _nominal(gathered: _Values) -> tuple[bool, bool, np.ndarray, np.ndarray]:
         group[exact] = np.arange(exact.sum())
         return False, False, gathered.values[exact], group
     nominal = _peaks(gathered, counts, flat)
-    entries = tuple(unpacked(int(value), gathered.kind) for value in nominal)
-    return not lossy, True, nominal, nearest_of(gathered.values, gathered.kind, entries)[0]
+    return not lossy, True, nominal, nearest_of(gathered.values, gathered.kind, _unpacked(nominal, gathered.kind))[0]
 
 
 def _exact(gathered: _Values, counts: np.ndarray, flat: np.ndarray) -> np.ndarray | None:
@@ -154,7 +154,9 @@ def _exact(gathered: _Values, counts: np.ndarray, flat: np.ndarray) -> np.ndarra
 
     A few blurred files among many clean ones do not decide it; their values are not meant, and they will be refused.
     """
-    meant = ~_satellites(gathered.values, gathered.kind, counts)
+    solid = (flat >= SOLID) & (flat * _THIN >= counts)
+    sure = np.zeros_like(solid) if gathered.kind == "colour" else solid
+    meant = ~_satellites(gathered.values, gathered.kind, counts, sure, least=20)
     if gathered.kind == "index":
         return meant
     masks, files = len(gathered.files), np.bincount(gathered.which, minlength=len(counts))
@@ -162,24 +164,37 @@ def _exact(gathered: _Values, counts: np.ndarray, flat: np.ndarray) -> np.ndarra
     many = usual.sum()
     if 2 * counts[usual].sum() < counts.sum():
         raise _nothing_shared(gathered)  # each has its own values, as noise has, in which some meet by chance
-    if many > MOST_EXACT or (many > _SURE and (flat[usual] > 0).mean() < 0.9):
+    if (many > MOST_EXACT and solid[usual].mean() < 0.9) or (many > _SURE and (flat[usual] > 0).mean() < 0.9):
         return None
+    around = nearest_of(gathered.values, gathered.kind, _unpacked(gathered.values[usual & solid], gathered.kind))[1]
+    if (usual & ~solid & (around <= NEAR)).sum() > (usual & solid).sum():
+        return None  # most are the slopes of those that fill surfaces
+    meant &= ~_satellites(gathered.values, gathered.kind, counts, solid, least=1)
+    usual &= meant
     rare = meant & ~usual
     return usual | (rare if rare.sum() <= _SURE else rare & (flat >= SOLID))
 
 
-def _satellites(values: np.ndarray, kind: Kind, counts: np.ndarray) -> np.ndarray:
-    """Which values are a trace of a much commoner one beside them, bool (n,). Neighbouring indices never are."""
+def _unpacked(values: np.ndarray, kind: Kind) -> tuple[Value, ...]:
+    return tuple(unpacked(int(value), kind) for value in values)
+
+
+def _satellites(values: np.ndarray, kind: Kind, counts: np.ndarray, sure: np.ndarray, least: int) -> np.ndarray:
+    """Which values are a trace of one beside them that is `least` times as common, bool (n,).
+
+    Neighbouring indices never are, nor are those that are `sure`: grey 51 beside 50 may be a class, if it fills
+    surfaces, and its pixels must not be counted as those of another one. With 1 for `least` only they have traces.
+    """
     traces = np.zeros(len(values), bool)
     if len(values) > 4096 or kind == "index":
         return traces
     around = set()
     channels = channels_of(values, kind)
     for place in np.argsort(-counts, kind="stable"):
-        if traces[place]:
+        if traces[place] or (least == 1 and not sure[place]):
             continue
         beside = np.abs(channels - channels[place]).max(1) <= _TOLERANCE
-        rare = beside & (counts * 20 <= counts[place])
+        rare = beside & ~sure & (counts * least <= counts[place])
         if rare.any():
             around.add(int(place))
             traces |= rare

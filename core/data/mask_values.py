@@ -99,11 +99,19 @@ def check_map(mask_map: MaskMap, kind: Kind) -> MaskMap:
         raise DatasetError(
             "The tolerance of the map", found=str(checked.tolerance), expected="a whole number from 0 to 127"
         )
-    if not 2 <= len(checked.classes) < IGNORE:
+    classes = checked.classes
+    if len(classes) < 2:
         raise DatasetError(
             "The map of the masks needs at least two classes",
-            found=", ".join(checked.classes) or "no class",
+            found=", ".join(classes) or "no class",
             expected="2 to 254 classes, such as background and cell",
+        )
+    if len(classes) >= IGNORE:
+        raise DatasetError(
+            "The masks hold more values than there can be classes",
+            found=f"{len(classes):,} classes, from {shown(classes[0])} to {shown(classes[-1])}",
+            expected="2 to 254 classes",
+            do="Give every object of one class the same value; masks that number each object are not read here",
         )
     return checked
 

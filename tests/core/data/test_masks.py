@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core.data.mask_survey import survey
-from core.data.mask_values import MaskEntry, MaskMap, map_of, value_text
+from core.data.mask_values import MaskEntry, MaskMap, check_map, map_of, value_text
 from core.data.masks import MaskAudit, audited, index_mask, judge
 from core.data.raw_masks import histogram, read_raw
 from core.errors import DatasetError
@@ -227,6 +227,38 @@ def test_a_thin_class_beside_a_common_one_is_a_class():
     assert mask_map.tolerance == 0
 
 
+@pytest.mark.parametrize("values", [(0, 50, 51, 100, 101), (0, 1, 3, 4, 7), (7, 8, 11, 12, 23, 24, 26, 33)])
+def test_grey_levels_side_by_side_that_fill_surfaces_are_classes_however_rare(values):
+    """As the numbers of public sets whose classes are not all there; 51 is no noise of 50."""
+    masks = [np.full((96, 96), values[0], np.uint8) for _ in range(6)]
+    for number, mask in enumerate(masks):
+        for place, value in enumerate(values[1:]):
+            side = 24 if place % 2 == 0 else 5
+            left, top = 24 * (place % 4), 40 * (place // 4) + number
+            mask[top : top + side, left : left + side] = value
+    histograms = counted(masks)
+    audit, mask_map = survey(histograms)
+    assert mask_map.values == tuple((value,) for value in values)
+    assert mask_map.tolerance == 0
+    assert all(verdict.stray is None and not verdict.noise for verdict in judge(histograms, audit, mask_map))
+
+
+@pytest.mark.parametrize("quality", [75, 90, 95, 100])
+@pytest.mark.parametrize("values", [(0, 255), (0, 128, 255), (0, 64, 128), (BLACK, RED, GREEN)])
+def test_jpeg_masks_that_were_saved_again_as_png_keep_their_classes(values, quality):
+    y, x = np.mgrid[:96, :96]
+    masks = []
+    for number in range(8):
+        generator = np.random.default_rng(number)
+        mask = np.zeros((96, 96, *np.shape(values[0])), np.uint8)
+        for value in values[1:]:
+            mask[np.hypot(*(axis - generator.uniform(25, 70) for axis in (y, x))) < generator.uniform(12, 24)] = value
+        masks.append(np.array(Image.open(BytesIO(encode(Image.fromarray(mask), "JPEG", quality=quality)))))
+    _audit, mask_map = surveyed(masks)
+    assert not any(raw.lossy for raw in raws(masks)), "the files do not say so"
+    assert mask_map.values == tuple(value if np.shape(value) else (value,) for value in values)
+
+
 def test_blurred_outlines_are_seen_whatever_the_format():
     masks = [
         np.asarray(Image.fromarray(mask).resize((90, 90), Image.Resampling.BICUBIC))
@@ -295,6 +327,18 @@ def test_more_classes_than_sixty_four_are_taken_when_they_fill_surfaces():
     audit, mask_map = surveyed(masks)
     assert audit.kind == "index"
     assert len(mask_map.entries) == 100
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_masks_that_number_each_object_are_refused_with_what_to_do(dtype):
+    """Of 255 objects in 8 bits, and of 400 in 16."""
+    side = 16 if dtype is np.uint8 else 20
+    mask = np.kron(np.arange(side * side).reshape(side, side), np.ones((6, 6), int)).astype(dtype)
+    audit, proposed = surveyed([mask] * 6)
+    assert not audit.blurred
+    with pytest.raises(DatasetError, match="more values than there can be classes.*same value") as error:
+        check_map(proposed, audit.kind)
+    assert len(str(error.value)) < 300
 
 
 def test_masks_that_hold_one_value_are_refused():
