@@ -8,6 +8,7 @@ dataset is there as a whole or not at all.
 import os
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -194,7 +195,11 @@ def _with_masks(base: Proposal, judged: Judged) -> Proposal:
         classes=classes,
         samples=judged.samples,
         skipped=judged.skipped,
-        notes=(*_untrained_notes(judged.samples, classes), *_scarce_notes(judged.samples, classes)),
+        notes=(
+            *_untrained_notes(judged.samples, classes),
+            *_scarce_notes(judged.samples, classes),
+            *_contradiction_notes(judged.samples),
+        ),
         masks=judged.audit,
         mask_map=judged.mask_map,
     )
@@ -398,6 +403,17 @@ def _scarce_notes(samples: Iterable[Sample], classes: tuple[str, ...]) -> Iterat
         if number < len(SPLITS):
             pictures = "1 picture" if number == 1 else f"{number} pictures"
             yield f"The class {label} has only {pictures}, too few to be in every split: nothing can be said about it."
+
+
+def _contradiction_notes(samples: Iterable[Sample]) -> Iterator[str]:
+    masks: dict[str, dict[str, Sample]] = defaultdict(dict)
+    for sample in samples:
+        masks[sample.digest].setdefault(sample.mask, sample)
+    twice = [tuple(found.values()) for found in masks.values() if len(found) > 1]
+    if twice:
+        pictures = "1 picture has" if len(twice) == 1 else f"{len(twice):,} pictures have"
+        names = " and ".join(sample.name for sample in twice[0][:3])
+        yield f"{pictures} different masks under different names, and one of them must be wrong: {names} are the same."
 
 
 def _deal(proposal: Proposal, rule: SplitRule) -> tuple[tuple[Sample, ...], str]:

@@ -3,9 +3,11 @@
 import hashlib
 import itertools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +15,7 @@ from typing import TypeVar
 from PIL import Image
 
 from core.data.dataset import THUMBNAIL_SIDE, Sample, Skipped, thumbnail_file
-from core.data.loading import Picture, read_picture
+from core.data.loading import LARGE_PIXELS, Picture, read_picture
 from core.data.raw_masks import Histogram, RawMask, histogram, read_raw
 from core.data.readers.reader import Found, FoundImage
 from core.data.tree import TreeFile
@@ -39,6 +41,14 @@ class Taken:
     label: str
     bytes: int
     mask: Histogram | None = None  # of its mask, which lies under `sample.mask` as it came
+
+
+_one_large_mask = threading.Lock()
+
+
+def one_large(width: int, height: int) -> AbstractContextManager:
+    """Around work on the mask of a picture of this size: large ones are at work one at a time, as they are decoded."""
+    return _one_large_mask if width * height > LARGE_PIXELS else nullcontext()
 
 
 def take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[Taken | Skipped]:
@@ -79,8 +89,8 @@ def _take(image: FoundImage, folder: Path, owned: bool) -> Taken | Skipped:
     if image.mask:
         try:
             drawn = _bytes_of(image.mask)
-            raw = read_raw(drawn, name=image.mask.name)
-            counted = _counted(raw, image, picture)
+            with one_large(picture.width, picture.height):
+                counted = _counted(read_raw(drawn, name=image.mask.name), image, picture)
         except _Unusable as reason:
             return Skipped(image.mask.name, str(reason))
         except ImageError as error:

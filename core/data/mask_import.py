@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.data.dataset import THUMBNAIL_SIDE, Sample, Skipped, read_table, write_table
-from core.data.intake import RAW, Report, Taken, in_order
+from core.data.intake import RAW, Report, Taken, in_order, one_large
 from core.data.mask_files import mask_png
 from core.data.mask_survey import survey
 from core.data.mask_values import MaskMap, check_map, value_text
@@ -80,8 +80,8 @@ def write_masks(
     """
 
     def write(sample: Sample) -> Sample:
-        mask = index_mask(read_raw(folder / sample.mask, name=sample.name), audit, mask_map)
-        data = mask_png(mask)
+        with one_large(sample.width, sample.height):
+            data = mask_png(index_mask(read_raw(folder / sample.mask, name=sample.name), audit, mask_map))
         digest = hashlib.sha256(data).hexdigest()
         file = f"masks/{digest[:2]}/{digest}.png"
         with storage_errors(folder):

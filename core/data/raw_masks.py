@@ -125,8 +125,11 @@ def channels_of(values: np.ndarray, kind: Kind) -> np.ndarray:
 
 def _packed(channels: np.ndarray) -> np.ndarray:
     """Colours (..., 3) as 0xRRGGBB, uint32 (...)."""
-    red, green, blue = (channels[..., place].astype(np.uint32) for place in range(3))
-    return red << 16 | green << 8 | blue
+    packed = channels[..., 0].astype(np.uint32)
+    for place in (1, 2):  # in place: of a large picture every copy is hundreds of megabytes
+        packed <<= 8
+        packed |= channels[..., place]
+    return packed
 
 
 def _runs(line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,17 +3,20 @@
 import os
 import subprocess
 import sys
+import time
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from core.data import intake, mask_import
 from core.data.dataset import load_dataset
 from core.data.incoming import SplitRule, discard, inspect, keep, load_proposal, mask_preview, remap
 from core.data.library import Library
 from core.data.mask_files import read_mask
 from core.data.mask_values import MaskEntry, MaskMap, map_of
+from core.data.raw_masks import read_raw
 from core.errors import DatasetError
 
 
@@ -253,6 +256,38 @@ def test_copies_of_a_picture_stay_in_one_split_even_with_different_masks(workspa
     copies = [sample for sample in dataset.samples if "copy" in sample.name]
     assert len({sample.split for sample in copies}) == 1
     assert len({sample.mask for sample in copies}) > 1
+
+
+def test_copies_of_a_picture_with_different_masks_are_said_and_those_with_equal_ones_are_not(
+    workspace, cells, encode, paint
+):
+    same = {"images/11.png": encode(paint(3, 20, 16)), "masks/11.png": encode(Image.fromarray(grey(3)))}
+    assert inspect(workspace, cells(change=same, name="same")).notes == ()
+    other = same | {"masks/11.png": encode(Image.fromarray(grey(4)))}
+    (note,) = inspect(workspace, cells(change=other, name="other")).notes
+    assert note == (
+        "1 picture has different masks under different names, and one of them must be wrong: "
+        "images/03.png and images/11.png are the same."
+    )
+
+
+def test_large_masks_are_read_one_at_a_time(workspace, cells, monkeypatch):
+    at_work, most = [], []
+
+    def read(source, *, name=""):
+        at_work.append(name)
+        most.append(len(at_work))
+        time.sleep(0.005)
+        at_work.remove(name)
+        return read_raw(source, name=name)
+
+    monkeypatch.setattr(intake, "LARGE_PIXELS", 100)
+    monkeypatch.setattr(intake, "cores", lambda: 4)
+    for module in (intake, mask_import):
+        monkeypatch.setattr(module, "read_raw", read)
+    keep(workspace, inspect(workspace, cells()).id)
+    assert len(most) == 24
+    assert set(most) == {1}
 
 
 def test_splits_that_the_folders_give_are_kept(workspace, plant, paint, encode):
