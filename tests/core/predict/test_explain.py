@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -153,6 +154,25 @@ def test_a_class_that_is_found_nowhere_is_explained_over_all_pixels():
     heat, found, _, _ = grad_cam(model, picture(8), 1)
     assert not found
     assert heat.shape == (8, 8)
+
+
+def test_what_is_put_around_a_picture_is_neither_asked_nor_shown():
+    heat, found, _, _ = grad_cam(Toy(), picture(8), 1, lies=(4, 0, 8, 8))
+    assert not found, "class 1 is found on the left half, which is no part of the picture"
+    assert not heat[:, :4].any()
+    heat, found, _, _ = grad_cam(Toy(), picture(8), 1, lies=(0, 2, 8, 6))
+    assert found
+    assert torch.equal(heat[2:6, :4], torch.ones(4, 4))
+    assert not heat[[0, 1, 6, 7]].any()
+
+
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+def test_the_warmest_place_is_within_the_picture(trained, fit):
+    recipe = trained.recipe.set({"fit": fit})
+    for label in CLASSES:
+        answer = explain_class(replace(trained, recipe=recipe), "a.png", upload((90, 20)), label)
+        assert answer.warm
+        assert np.asarray(Image.open(BytesIO(answer.heat))).max() > 250
 
 
 def test_the_explanation_lies_over_the_picture_that_is_shown(trained):
