@@ -241,6 +241,9 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     return flat
 
 
+_TEXT_OR_NUMBERS = ("class_weights",)  # fields that hold a word or a list, so that what is in them now says nothing
+
+
 def _place(data: Any, path: str, value: Any) -> None:
     *parents, last = path.split(".")
     here = data
@@ -253,7 +256,8 @@ def _place(data: Any, path: str, value: Any) -> None:
         here[last] = from_text(value)  # knob values by name; those at their defaults are not written down
         return
     held = _step(here, last, path)
-    here[int(last) if isinstance(here, list) else last] = value if isinstance(held, str) else from_text(value)
+    text = isinstance(held, str) and last not in _TEXT_OR_NUMBERS
+    here[int(last) if isinstance(here, list) else last] = value if text else from_text(value)
 
 
 def _step(here: Any, step: str, path: str) -> Any:

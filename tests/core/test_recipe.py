@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.errors import RecipeError
-from core.recipe import Difference, Phase, Recipe, TransformChoice, diff
+from core.recipe import Difference, Phase, Recipe, SegmentationRecipe, TransformChoice, diff
 
 PHASES = st.lists(
     st.builds(
@@ -56,6 +56,15 @@ def test_the_hash_depends_on_every_choice():
 def test_a_recipe_cannot_be_changed_in_place():
     with pytest.raises(ValidationError):
         Recipe().seed = 1
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"), [("[1, 2.5, 3]", (1, 2.5, 3)), ("balanced", "balanced"), ("none", "none")]
+)
+@pytest.mark.parametrize("before", ["none", [4, 4]])
+def test_weights_of_classes_are_a_word_or_numbers_whatever_they_were(text, weights, before):
+    recipe = SegmentationRecipe().set({"loss.class_weights": before})
+    assert recipe.set({"loss.class_weights": text}).loss.class_weights == weights
 
 
 @pytest.mark.parametrize(
