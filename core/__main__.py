@@ -86,7 +86,10 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _import(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     told = _Progress("images")
-    meant = _pairs([part for part in arguments.map.split(",") if part.strip()], "--map", "value=class,value=class")
+    texts = [part for part in arguments.map.split(",") if part.strip()]
+    meant = _pairs(texts, "--map", "value=class,value=class")
+    if len(meant) < len(texts):
+        raise RecipeError("--map", found="a value twice", expected="each value once")
     proposal = inspect(workspace, arguments.path, layout=arguments.layout, name=arguments.name, report=told)
     with _discarded_on_failure(workspace, proposal):
         if meant or arguments.tolerance is not None:

@@ -71,8 +71,11 @@ def _check_splits(dataset: Dataset) -> None:
     counts = dataset.counts()
     for split in ("train", "validation"):
         if not any(counts.get(split, {}).values()):
+            ignored = split in counts  # only of masks: their images hold no class
             raise DatasetError(
-                f"The {split} split of {dataset.name!r} is empty", do="Import the images again with another split"
+                f"The {split} split of {dataset.name!r} is empty",
+                found=f"{dataset.split_counts()[split]} masks of nothing but ignored pixels" if ignored else "",
+                do="Import the images again with another split",
             )
     empty = [name for name in dataset.classes if not counts["train"].get(name)]
     if empty:

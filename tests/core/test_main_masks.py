@@ -116,6 +116,7 @@ def test_a_tolerance_snaps_what_is_near(answer, cells):
         (["--map", "#ff0000=a,0=b"], ["'#ff0000'", "a whole number"]),
         (["--map", "0=a,red=b"], ["'red'", "a whole number"]),
         (["--map", "0=a,128"], ["--map", "'128'", "value=class"]),
+        (["--map", "0=a,0=b,128=c,255=d"], ["--map", "a value twice"]),
         (["--map", "0=a,128= ,255=c"], ["A class needs a name"]),
         (["--tolerance", "300"], ["tolerance", "300", "0 to 127"]),
         (["--tolerance", "-1"], ["tolerance", "-1", "0 to 127"]),

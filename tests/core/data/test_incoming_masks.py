@@ -271,6 +271,14 @@ def test_copies_of_a_picture_with_different_masks_are_said_and_those_with_equal_
     )
 
 
+def test_a_class_in_the_map_that_no_mask_holds_is_said_once(workspace, cells):
+    named = {"0": "background", "77": "ghost", "128": "cell", "255": "nucleus"}
+    proposal = remap(workspace, inspect(workspace, cells()).id, map_of(named, "grey", 0))
+    assert [line for line in (*proposal.masks.findings, *proposal.notes) if "ghost" in line] == [
+        "No mask has a pixel of the class ghost."
+    ]
+
+
 def test_large_masks_are_read_one_at_a_time(workspace, cells, monkeypatch):
     at_work, most = [], []
 

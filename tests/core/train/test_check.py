@@ -61,6 +61,7 @@ def test_a_recipe_of_another_task_is_refused(masks, shapes, small_recipe, colour
         ({"loss.name": "dyce"}, r"loss\.name: found 'dyce'"),
         ({"loss.values.share": 2}, r"loss\.values\.share: found 2, expected a number from 0 to 1"),
         ({"loss.name": "lovasz", "loss.class_weights": "balanced"}, "Lovász takes no class weights"),
+        ({"loss.class_weights": "[1, 2]"}, "found 2 numbers, expected one for each of the 3 classes"),
         ({"loss.class_weights": [1, 2]}, "found 2 numbers, expected one for each of the 3 classes"),
         ({"augment.policy": "wild"}, "augment.policy"),
         ({"optimizer.name": "adamax"}, "optimizer.name"),
@@ -97,6 +98,12 @@ def test_an_empty_split_is_refused(masks, shapes, split):
     left = replace(shapes, samples=tuple(row for row in shapes.samples if row.split != split))
     with pytest.raises(DatasetError, match=f"The {split} split of 'Shapes' is empty"):
         check(masks, left)
+
+
+def test_a_split_whose_masks_are_all_ignored_is_refused_as_such(masks, shapes):
+    rows = [replace(row, pixels=(0, 0, 0)) if row.split == "validation" else row for row in shapes.samples]
+    with pytest.raises(DatasetError, match="validation split .* found 6 masks of nothing but ignored pixels"):
+        check(masks, replace(shapes, samples=tuple(rows)))
 
 
 def test_checking_needs_no_torch():
