@@ -67,8 +67,8 @@ def rejudge(folder: Path, audit: MaskAudit, mask_map: MaskMap) -> Judged:
 
 
 def _refusal(stray: Stray) -> Skipped:
-    pixels = "1 pixel" if stray.pixels == 1 else f"{stray.pixels:,} pixels"
-    return Skipped(stray.file, f"{pixels} of the value {value_text(stray.value)}, which is not in the map of the masks")
+    value = value_text(stray.value)
+    return Skipped(stray.file, f"{stray.amount} of the value {value}, which is not in the map of the masks")
 
 
 def write_masks(

@@ -38,6 +38,11 @@ class Stray:
     value: Value
     pixels: int
 
+    @property
+    def amount(self) -> str:
+        """Its pixels in words."""
+        return "1 pixel" if self.pixels == 1 else f"{self.pixels:,} pixels"
+
 
 @dataclass(frozen=True)
 class MaskAudit:
@@ -180,7 +185,7 @@ def _findings(audit: MaskAudit, used: list[tuple[Histogram, Verdict]], mask_map:
         one = audit.stray[0]
         masks = "1 mask is" if len(audit.stray) == 1 else f"{len(audit.stray):,} masks are"
         yield (
-            f"{masks} refused for a value that is not in the map: {one.file} has {one.pixels:,} pixels of "
+            f"{masks} refused for a value that is not in the map: {one.file} has {one.amount} of "
             f"{value_text(one.value)}{' and others have theirs' if len(audit.stray) > 1 else ''}."
         )
     rim = _between(mask_map) if audit.lossy and audit.kind == "grey" else None

@@ -171,6 +171,15 @@ def test_a_value_of_one_file_only_is_no_class_and_its_file_is_refused():
     assert findings == ("1 mask is refused for a value that is not in the map: m4.png has 5 pixels of 77.",)
 
 
+def test_a_single_stray_pixel_is_said_as_one():
+    masks = blobs(0, 128, 255)
+    masks[4][0, 0] = 77
+    histograms = counted(masks)
+    audit, mask_map = survey(histograms)
+    (finding,) = audited(audit, histograms, judge(histograms, audit, mask_map), mask_map).findings
+    assert finding.endswith("m4.png has 1 pixel of 77.")
+
+
 def test_of_few_masks_every_value_may_be_meant():
     masks = blobs(0, 128, 255, count=4)
     masks[2][0, :5] = 77
