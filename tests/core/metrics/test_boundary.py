@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
+from core.metrics import boundary
 from core.metrics.boundary import boundary_errors, outline
 
 
@@ -52,6 +53,16 @@ def test_what_the_truth_ignores_is_neither_region_nor_edge():
     truth, answer = bars(4), bars(6)
     truth[0], answer[0] = 255, 1
     assert boundary_errors(truth, answer, 2)[1] == pytest.approx((2, 2))
+
+
+def test_of_many_classes_only_those_on_both_sides_are_worked_on(monkeypatch):
+    truth, answer = bars(4), bars(6)
+    answer[-1, -1] = 200  # which the truth lacks
+    asked = []
+    monkeypatch.setattr(boundary, "outline", lambda region, ignored: asked.append(region) or outline(region, ignored))
+    found = boundary_errors(truth, answer, 254)
+    assert np.flatnonzero(~np.isnan(found[:, 0])).tolist() == [0, 1]
+    assert len(asked) == 4
 
 
 def test_distance_maps_agree():
