@@ -15,19 +15,21 @@ require_app()
 VARIANTS = 11  # beside one original: three rows of four
 
 
-def choose_rows() -> AugmentChoice:
-    """A policy, and its rows with their knobs; rows that were changed make a choice of one's own."""
+def choose_rows(task: str) -> AugmentChoice:
+    """A policy, at first that of the task's own runs, and its rows with their knobs; changed rows make one's own."""
     names = [row.name for row in POLICIES]
+    usual = recipe_form.usual_policy(task)
     name = st.segmented_control(
         "Policy",
         names,
         format_func=lambda name: policy(name).label,
-        default="light",
+        default=usual,
         required=True,
-        key="augment_policy",
+        key=f"augment_policy_{task}",
         persist_state="session",
+        wrap=True,
     )
-    chosen = policy(name if name in names else "light")
+    chosen = policy(name if name in names else usual)
     st.caption(plain(chosen.sentence))
     added = st.session_state.setdefault(f"augment_added_{chosen.name}", [])
     rows = (*chosen.rows, *(TransformChoice(name=extra) for extra in added))
@@ -122,7 +124,7 @@ if not dataset.of("train"):
 
 left, right = st.columns(2, gap="medium")  # pictures first: on a phone they stand above the sliders that change them
 with right:
-    choice = choose_rows()
+    choice = choose_rows(dataset.task)
 with left:
     samples = choose_pictures(dataset)
     seed = st.session_state["augment_seed"]

@@ -77,6 +77,11 @@ def begin_with(choice: AugmentChoice, seed: int, task: str) -> None:
     state.choose_new_run()
 
 
+def usual_policy(task: str) -> str:
+    """The policy with which runs of this task vary their images unless another one is chosen."""
+    return preset(DEFAULTS[task]).recipe().augment.policy
+
+
 def shape(task: str) -> tuple[int, str]:
     """Side in pixels and fit with which the next run of this task will see its images."""
     settle(task)
@@ -89,10 +94,14 @@ def _base() -> Recipe:
 
 
 def _follow_preset() -> None:
-    """A preset was picked: every field starts again from what it says, its own augmentation among them."""
+    """A preset was picked: every field starts again from what it says, its augmentation among them, unless that was
+    set by hand on the Augment page."""
     _begin_again()
-    if _base().augment.rows is not None:
+    augment = _base().augment
+    if augment.rows is not None:
         st.session_state[POLICY] = OF_PRESET
+    elif st.session_state.get(POLICY) != OWN:
+        st.session_state[POLICY] = augment.policy
 
 
 def _begin_again() -> None:
@@ -117,6 +126,7 @@ def _augmentation(base: Recipe) -> AugmentChoice:
         required=True,
         key=POLICY,
         persist_state="session",
+        wrap=True,
     )
     if name == OWN and own:
         st.caption(f"{len(own.rows)} transforms, as set on the Augment page.")

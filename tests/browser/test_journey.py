@@ -45,10 +45,10 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
         variants = page.locator(".st-key-variants img")
         expect(variants).to_have_count(12, timeout=MINUTE)
         original, *before = sources(variants)
-        page.locator(".st-key-augment_policy").get_by_text("Heavy", exact=True).click()
+        page.locator(".st-key-augment_policy_classification").get_by_text("Heavy", exact=True).click()
         wait_for(lambda: len(now := sources(variants)) == 12 and not set(now[1:]) & set(before))
         assert sources(variants)[0] == original
-        page.locator(".st-key-augment_policy").get_by_text("Light", exact=True).click()
+        page.locator(".st-key-augment_policy_classification").get_by_text("Light", exact=True).click()
         wait_for(lambda: sources(variants) == [original, *before])
         assert_well(page)
         button(page, "to_train").click()

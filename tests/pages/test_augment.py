@@ -1,6 +1,7 @@
 import pytest
 
 from core.augment.catalog import POLICIES
+from core.presets import DEFAULTS, preset
 from tests.pages.conftest import well, words
 
 
@@ -62,10 +63,21 @@ def test_a_picture_and_its_mask_are_shown_under_one_draw(visit, mask_dataset):
 @pytest.mark.slow
 def test_what_was_set_for_masks_goes_to_the_train_page(visit, mask_dataset):
     app = visit("augment")
-    app.toggle(key="augment_light_0_h-flip_on").set_value(False).run()
+    app.toggle(key="augment_any-way-up_0_h-flip_on").set_value(False).run()
     app.button(key="to_train").click().run()
     well(app)
 
     assert app.title[0].value == "Train"
     assert app.segmented_control(key="train_policy").value == "own"
     assert app.selectbox(key="train_image_size").value == 128
+
+
+@pytest.mark.slow
+def test_who_changes_nothing_trains_masks_with_the_policy_of_their_first_preset(visit, mask_dataset):
+    usual = preset(DEFAULTS["segmentation"]).recipe().augment.policy
+    app = visit("augment")
+    assert app.segmented_control(key="augment_policy_segmentation").value == usual
+    app.button(key="to_train").click().run()
+    well(app)
+
+    assert app.segmented_control(key="train_policy").value == usual
