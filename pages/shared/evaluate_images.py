@@ -11,7 +11,7 @@ from core.figures.overlay import draw_errors, draw_overlay
 from core.runs.store import Run
 from pages.shared import cache, state
 from pages.shared.masks import FILL, OUTLINE, STYLES
-from pages.shared.pixels import error_swatches, photo
+from pages.shared.pixels import error_swatches, grey, photo
 from pages.shared.words import legend, plain, sentence, share
 
 TABLE_HEIGHT = 388  # pixels: ten rows
@@ -132,7 +132,7 @@ def picture(run: Run, result: SegmentationResult, row: ImageScore, dataset: Data
     shown, style, opacity = _controls(result)
     classes = None if shown is EVERY else [shown]
     look = {"opacity": opacity, "style": style, "classes": classes, "background": result.background}
-    errors = draw_errors(image, truth, answer, shown, background=result.background, opacity=opacity)
+    errors = draw_errors(grey(image), truth, answer, shown, background=result.background, opacity=opacity)
     pictures = {
         "Truth": draw_overlay(image, truth, **look),
         "Answer": draw_overlay(image, answer, **look),

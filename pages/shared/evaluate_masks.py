@@ -142,8 +142,9 @@ def nothing_found(result: SegmentationResult, generous: SegmentationResult) -> N
             f"**{share(idle.mean_iou)}** without it; this one has {share(result.with_background.mean_iou)} and "
             f"{share(result.mean_iou)}. That is why the means here leave the background out until you switch it on. "
             "A rule by which a class that is in neither mask counts as 1 flatters in the same way: under it, finding "
-            f"nothing earns a mean Dice over images of **{share(over.mean_dice)}** here, without any background. So "
-            "look at each class, and at the images at the top of the list below."
+            f"nothing earns a mean Dice over images of **{share(over.mean_dice)}** here, without any "
+            f"background{', as every image has every class' if over.mean_dice == 0 else ''}. So look at each class, "
+            "and at the images at the top of the list below."
         )
 
 

@@ -13,7 +13,7 @@ from core.runs.store import Run
 from pages.shared import cache
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
-from pages.shared.pixels import photo
+from pages.shared.pixels import grey, photo
 from pages.shared.words import bounds, plain, sentence, share
 
 USUAL = LEVELS // 2  # where the more probable of two classes wins
@@ -79,7 +79,7 @@ def _picture(run: Run, result: SegmentationResult, row: ImageScore, dataset: Dat
     ground = result.background
     pictures = {
         f"Answer at {cut} %": draw_overlay(image, answer, style="contour", opacity=1.0, background=ground),
-        "Where it differs": draw_errors(image, truth, answer, 1, background=ground),
+        "Where it differs": draw_errors(grey(image), truth, answer, 1, background=ground),
     }
     with st.container(key="cut"), st.grid(2, min_column_width=200, gap="small"):
         for title, pixels in pictures.items():

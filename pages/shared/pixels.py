@@ -31,6 +31,11 @@ def mask_on_screen(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
 
 
+def grey(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (H, W, 3) uint8 without their own colours: what is marked on them has the colours of its legend."""
+    return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
+
+
 def photo(pixels: np.ndarray) -> bytes:
     """Pixels (H, W, 3) uint8 as a JPEG whose colours are as sharp as its brightness: outlines stay thin lines."""
     Image.fromarray(np.ascontiguousarray(pixels)).save(file := BytesIO(), "JPEG", quality=90, subsampling=0)

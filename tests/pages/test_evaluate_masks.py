@@ -133,6 +133,13 @@ def test_why_finding_nothing_can_look_good_is_told_with_the_figures_of_this_spli
     assert f"mean Dice over images of **{4 / 6:.3f}**" in told, "each class is in 2 of 6 masks"
 
 
+def test_where_every_image_has_every_class_no_rule_flatters_and_that_is_said(visit, workspace):
+    truths, answers = ([masks[0], masks[1]] for masks in (TRUTHS, ANSWERS))
+    evaluated_run(workspace, masked_dataset(workspace, ("background", "polyp"), truths), truths, answers)
+
+    assert "of **0.000** here, without any background, as every image has every class" in words(visit("evaluate"))
+
+
 def test_every_class_has_every_metric_pooled_and_over_images_and_its_boundary_error(visit, run):
     app = visit("evaluate")
     rows = table(app, "pooled over pixels").set_index(["class", "metric"])
