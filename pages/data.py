@@ -75,7 +75,7 @@ def found(proposal: Proposal) -> None:
     judged = audit.mask_audit(proposal) if proposal.masks else proposal
     proposal = judged or proposal
     number, kinds = count(len(proposal.samples), "image"), count(len(proposal.classes), "class", "classes")
-    left_out = f" · {count(len(proposal.skipped), 'file')} skipped" if proposal.skipped else ""
+    left_out = f" · {count(len(proposal.skipped), 'file')} skipped, listed at the end" if proposal.skipped else ""
     why = plain(proposal.why[:1].upper() + proposal.why[1:])
     told.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{why}\\.")
     for note in proposal.notes:

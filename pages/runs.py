@@ -28,9 +28,9 @@ COLUMNS = {
         width="small",
         help="On the validation split: accuracy of a classifier, mean Dice of a segmentation model.",
     ),
-    "time": st.column_config.NumberColumn("time (s)", format="%.0f", width="small"),
-    "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width="small"),
-    "name": st.column_config.TextColumn("name", width="medium"),
+    "time": st.column_config.NumberColumn("time (s)", format="%.0f", width=62),
+    "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width=96),
+    "name": st.column_config.TextColumn("name", width=170),
     "preset": st.column_config.TextColumn("preset", width="small"),
 }
 
@@ -47,8 +47,8 @@ def line(run: RunSummary) -> dict[str, object]:
         "policy": POLICY_LABELS.get(run.policy, run.policy),
         "epochs": f"{run.epochs_done} of {run.epochs}",
         "time": run.seconds or None,
-        "preset": PRESET_LABELS.get(run.preset, run.preset),
         "made": datetime.fromtimestamp(run.created, UTC),
+        "preset": PRESET_LABELS.get(run.preset, run.preset),
     }
 
 
@@ -70,6 +70,7 @@ def table(at_work: bool) -> None:
             on_select=lambda: choose(key, ids),
             selection_mode="single-row",
             selection_default={"selection": {"rows": marked}},
+            placeholder="–",
             alt="All runs, newest first",
         )
         if at_work and not any_at_work():

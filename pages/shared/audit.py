@@ -34,6 +34,8 @@ def mask_audit(proposal: Proposal) -> Proposal | None:
             judged = None
         for finding in judged.masks.findings if judged else ():
             st.markdown(f":material/info: {plain(finding)}")
+        if judged and not judged.masks.findings:
+            st.markdown(":green[:material/check_circle:] Every pixel has one of these values, and nothing is unusual.")
     with right:
         _previews(judged or proposal)
     return judged
@@ -41,7 +43,7 @@ def mask_audit(proposal: Proposal) -> Proposal | None:
 
 def _told(proposal: Proposal) -> str:
     audit = proposal.masks
-    told = f"{count(audit.masks, 'mask')} of {KINDS[audit.kind]}; {count(len(audit.values), 'value')} meant."
+    told = f"{count(audit.masks, 'mask')} of {KINDS[audit.kind]}; {count(len(audit.values), 'value')} in them."
     if audit.blurred:
         told += " Outlines are blurred: values between these lie along them."
     elif audit.lossy:

@@ -139,7 +139,7 @@ def picture(run: Run, look: Look, place: int, found: MaskAnswer, content: bytes)
     size = found.width, found.height
     if look.view == DOUBT:
         drawn = cache.drawn_heat(found.picture, found.uncertainty, size, look.opacity)
-        told = "Dark: the eight views agree. Bright: half of them or more say otherwise than their mean."
+        told = "Dark: the eight views agree. Bright: half of them or more disagree with their common answer."
     elif look.view == REASON:
         explained = reason(run, look, place, found, content)
         if explained is None:
