@@ -426,7 +426,7 @@ def _bytes(path: Path) -> bytes:
 def _unreadable(answer: list[dict]) -> FoveaError | None:
     bad = [row for row in answer if row["error"]]
     others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    return ImageError(f"{bad[0]['image']}{others}", found=bad[0]["error"]) if bad else None
+    return ImageError(bad[0]["error"].removesuffix(".") + others) if bad else None
 
 
 def _show_predictions(answer: list[dict]) -> Iterator[str]:

@@ -102,7 +102,7 @@ def test_a_bad_picture_gets_one_sentence_and_the_others_their_masks(command, mas
         masked_run.id, bad, pictures[0], "--out", tmp_path / "out", "--submission", tmp_path / "s"
     )
     assert code == 2
-    assert err.strip().splitlines()[-1].startswith(f"{bad}: found {bad} cannot be read as a picture")
+    assert err.strip().splitlines()[-1].startswith(f"{bad} cannot be read as a picture: found")
     assert rows[0]["mask"] is None
     assert Path(rows[1]["mask"]).exists()
     assert (tmp_path / "s").read_text().count("\n") == 3
