@@ -35,7 +35,9 @@ def mask_audit(proposal: Proposal) -> Proposal | None:
         for finding in judged.masks.findings if judged else ():
             st.markdown(f":material/info: {plain(finding)}")
         if judged and not judged.masks.findings:
-            st.markdown(":green[:material/check_circle:] Every pixel has one of these values, and nothing is unusual.")
+            st.markdown(
+                ":green[:material/check_circle:] Nothing wrong in these masks: every pixel has one of these values."
+            )
     with right:
         _previews(judged or proposal)
     return judged

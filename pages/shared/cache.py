@@ -40,7 +40,7 @@ from core.runs.journal import Entry, JournalReader
 from core.runs.run import RunPaths, look_name
 from core.runs.store import Run, RunStore
 from core.workspace import Workspace
-from pages.shared.pixels import LARGEST, mask_on_screen, photo, picture_on_screen, size_on_screen
+from pages.shared.pixels import LARGEST, mask_on_screen, outline_width, photo, picture_on_screen, size_on_screen
 
 LOOK_SIDE = 256  # pixels, of a validation image that is looked at after each epoch
 
@@ -453,7 +453,7 @@ def drawn_mask(
     size = size_on_screen(*size)
     image, indices = _picture_on_screen(picture, size), _mask_on_screen(mask, size)
     look = {"style": style, "opacity": opacity, "classes": classes, "background": background}
-    return photo(draw_overlay(image, indices, **look))
+    return photo(draw_overlay(image, indices, **look, width=outline_width(indices.shape)))
 
 
 @st.cache_data(max_entries=512, max_size="100MiB", show_spinner=False)

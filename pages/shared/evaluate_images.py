@@ -11,7 +11,7 @@ from core.figures.overlay import draw_errors, draw_overlay
 from core.runs.store import Run
 from pages.shared import cache, state
 from pages.shared.masks import FILL, OUTLINE, STYLES
-from pages.shared.pixels import error_swatches, grey, photo
+from pages.shared.pixels import error_swatches, grey, outline_width, photo
 from pages.shared.words import legend, plain, sentence, share
 
 TABLE_HEIGHT = 388  # pixels: ten rows
@@ -96,9 +96,9 @@ def _dice_of(result: SegmentationResult, place: int) -> str:
 
 
 def _columns(result: SegmentationResult) -> dict[str, Any]:
-    number, part = st.column_config.NumberColumn, {"format": "percent", "width": "small"}
+    number, part = st.column_config.NumberColumn, {"format": "percent", "width": 72}
     return {
-        "image": st.column_config.TextColumn("image", width="medium", pinned=True),
+        "image": st.column_config.TextColumn("image", width=165, pinned=True),
         "Dice": st.column_config.ProgressColumn(
             "Dice",
             format="%.3f",
@@ -107,8 +107,8 @@ def _columns(result: SegmentationResult) -> dict[str, Any]:
             width="small",
             help="Mean of the classes of this image, without background.",
         ),
-        "IoU": number(format="%.3f", width="small"),
-        **{_dice_of(result, place): number(format="%.3f", width="small") for place in _own_columns(result)},
+        "IoU": number(format="%.3f", width=60),
+        **{_dice_of(result, place): number(format="%.3f") for place in _own_columns(result)},
         "missed": number(**part, help="Share of the picture that has a class in truth, and background in the answer."),
         "invented": number(
             **part, help="Share of the picture that has a class in the answer, and background in truth."
@@ -132,6 +132,7 @@ def picture(run: Run, result: SegmentationResult, row: ImageScore, dataset: Data
     shown, style, opacity = _controls(result)
     classes = None if shown is EVERY else [shown]
     look = {"opacity": opacity, "style": style, "classes": classes, "background": result.background}
+    look["width"] = outline_width(truth.shape)
     errors = draw_errors(grey(image), truth, answer, shown, background=result.background, opacity=opacity)
     pictures = {
         "Truth": draw_overlay(image, truth, **look),

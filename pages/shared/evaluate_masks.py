@@ -85,7 +85,7 @@ def headline(run: Run, result: SegmentationResult, with_background: bool) -> Non
         for title, suffix, means, about in ways:
             with st.container(border=True, height="stretch"):
                 st.markdown(f"**{title}**  \n:small[:gray[{about}]]")
-                with st.grid(2, min_column_width=120):
+                with st.grid(2, min_column_width=160):
                     _metric(f"mean Dice {suffix}", means.mean_dice, means.mean_dice_interval)
                     _metric(f"mean IoU {suffix}", means.mean_iou, means.mean_iou_interval)
     over = "all classes, background included" if with_background else _without(result)

@@ -13,7 +13,7 @@ from core.runs.store import Run
 from pages.shared import cache
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
-from pages.shared.pixels import grey, photo
+from pages.shared.pixels import grey, outline_width, photo
 from pages.shared.words import bounds, plain, sentence, share
 
 USUAL = LEVELS // 2  # where the more probable of two classes wins
@@ -77,8 +77,9 @@ def _picture(run: Run, result: SegmentationResult, row: ImageScore, dataset: Dat
         return
     answer = (probable >= cut).astype(np.uint8)
     ground = result.background
+    look = {"style": "contour", "opacity": 1.0, "background": ground, "width": outline_width(truth.shape)}
     pictures = {
-        f"Answer at {cut} %": draw_overlay(image, answer, style="contour", opacity=1.0, background=ground),
+        f"Answer at {cut} %": draw_overlay(image, answer, **look),
         "Where it differs": draw_errors(grey(image), truth, answer, 1, background=ground),
     }
     with st.container(key="cut"), st.grid(2, min_column_width=200, gap="small"):

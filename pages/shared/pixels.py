@@ -36,6 +36,11 @@ def grey(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
 
 
+def outline_width(size: tuple[int, int]) -> int:
+    """How wide, in pixels, the outlines on a picture of this size are, to be seen beside each other on any colour."""
+    return max(2, round(max(size) / 130))
+
+
 def photo(pixels: np.ndarray) -> bytes:
     """Pixels (H, W, 3) uint8 as a JPEG whose colours are as sharp as its brightness: outlines stay thin lines."""
     Image.fromarray(np.ascontiguousarray(pixels)).save(file := BytesIO(), "JPEG", quality=90, subsampling=0)

@@ -17,6 +17,7 @@ from pages.shared.words import duration, legend, plain, sentence
 
 MASK, ORIGINAL, DOUBT, REASON = "mask", "original", "doubt", "reason"
 MUCH_LARGER = 2.5  # times the training pictures: from here on tiles are recommended
+COARSE = " This feature map has {} cells, so it is no sharper than that; those to its left are finer."
 VIEWS = {MASK: "Mask", ORIGINAL: "Original", DOUBT: "Uncertainty", REASON: "Heat map"}
 
 
@@ -180,9 +181,10 @@ def reason(run: Run, look: Look, place: int, found: MaskAnswer, content: bytes) 
     name = plain(label, 30)
     if not told.warm:
         return drawn, f"Nothing in this feature map speaks for **{name}**. Ask a finer one."
+    said = f"**{name}** was found nowhere here. Grad-CAM of the whole picture: what speaks for it most."
     if told.found:
-        return drawn, f"Grad-CAM: the brighter, the more this place speaks for **{name}** where it was predicted."
-    return drawn, f"**{name}** was found nowhere here. Grad-CAM of the whole picture: what speaks for it most."
+        said = f"Grad-CAM: the brighter, the more this place speaks for **{name}** where it was predicted."
+    return drawn, said + (COARSE.format(told.stages[told.stage]) if told.stage else "")
 
 
 def areas(run: Run, place: int, found: MaskAnswer) -> None:

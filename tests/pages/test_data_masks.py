@@ -65,7 +65,7 @@ def test_the_values_of_the_masks_are_shown_with_the_classes_they_are_taken_for(l
         "grey 128",
         "grey 255",
     ]
-    assert "nothing is unusual" in words(app)
+    assert "Nothing wrong in these masks" in words(app)
     share = 6 * 6 / 24**2
     assert f"{share:.1%} of pixels, 6 masks".replace(".", "\\.") in words(app)
 
@@ -112,7 +112,7 @@ def test_a_mask_with_a_value_of_its_own_is_refused_with_the_file_and_the_value_u
     assert refused["file"].endswith("5.png")
     assert "77" in refused["reason"]
     assert "1 file skipped, listed at the end" in words(app)
-    assert "nothing is unusual" not in words(app)
+    assert "Nothing wrong in these masks" not in words(app)
     assert field(app, "selectbox", "_1_role").value == "refused"
 
     field(app, "selectbox", "_1_role").set_value("class").run()

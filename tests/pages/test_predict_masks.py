@@ -117,11 +117,13 @@ def test_grad_cam_explains_the_chosen_class_at_the_chosen_stage(visit, finished_
     app.segmented_control(key="predict_view").set_value("reason").run()
     well(app)
     assert "Grad-CAM" in words(app)
+    assert "no sharper than that" in words(app)
     coarse = seen[-1]["given"][1]
     app.selectbox(key=f"predict_reason_{finished_mask_run.id}").set_value(0).run()
     assert seen[-1]["given"][1] != coarse
     app.select_slider(key=f"stage_0_{finished_mask_run.id}_0").set_value(0).run()
     well(app)
+    assert "no sharper than that" not in words(app), "none is finer than the first"
     heat = Image.open(BytesIO(seen[-1]["given"][1]))
     assert heat.size == (40, 40)
 

@@ -136,3 +136,18 @@ def test_a_click_trains_a_segmentation_network_to_the_end(visit, mask_dataset, w
     assert f"{run.best['dice']:.3f}" in words(app)
     assert "The same few validation images" in words(app)
     assert len(app.get("plotly_chart")) == 2
+
+
+def test_a_preset_brings_its_augmentation_unless_one_was_set_by_hand(visit, mask_dataset, recipe):
+    app = visit("train")
+    app.segmented_control(key="train_policy").set_value("heavy").run()
+    app.segmented_control(key="train_preset").set_value("unet-frozen-encoder").run()
+    well(app)
+    assert recipe().augment == preset("unet-frozen-encoder").recipe().augment
+
+    app.switch_page("pages/augment.py").run()
+    app.toggle(key="augment_any-way-up_0_h-flip_on").set_value(False).run()
+    app.button(key="to_train").click().run()
+    app.segmented_control(key="train_preset").set_value("unet").run()
+    well(app)
+    assert "h-flip" not in [row.name for row in recipe().augment.rows]
