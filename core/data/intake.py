@@ -41,6 +41,7 @@ class Taken:
     label: str
     bytes: int
     mask: Histogram | None = None  # of its mask, which lies under `sample.mask` as it came
+    turned: bool = False  # by what EXIF asks for
 
 
 _one_large_mask = threading.Lock()
@@ -112,7 +113,7 @@ def _take(image: FoundImage, folder: Path, owned: bool) -> Taken | Skipped:
         picture.image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
         picture.image.save(thumbnail, "JPEG", quality=85)
     sample = Sample("", file, name, -1, image.split, picture.width, picture.height, digest, picture.format, mask)
-    return Taken(sample, image.label, len(data), counted)
+    return Taken(sample, image.label, len(data), counted, picture.turned)
 
 
 class _Unusable(Exception):

@@ -56,6 +56,7 @@ class Picture:
     width: int  # pixels of the file's picture, upright
     height: int
     format: str
+    turned: bool = False  # by what EXIF asks for, so that what was drawn over the stored pixels lies elsewhere
 
 
 def read_image(source: Path | bytes, *, name: str = "") -> Image.Image:
@@ -122,7 +123,7 @@ def _read(file: BinaryIO, enough: int) -> Picture:
         width, height = image.size
     elif turn in _SIDEWAYS:
         width, height = height, width
-    return Picture(image, width, height, kind)
+    return Picture(image, width, height, kind, turn in _TURNS)
 
 
 def _opened(file: BinaryIO) -> Image.Image:

@@ -38,6 +38,7 @@ def settle(
     """
     histograms = [one.mask for one in taken if one.mask]
     audit, mask_map = survey(histograms, labels)
+    audit = replace(audit, turned=tuple(one.sample.name for one in taken if one.turned))
     raw = folder / RAW
     write_table(raw / PAIRS, Sample, [one.sample for one in taken])
     write_table(raw / LEFT_OUT, Skipped, skipped)

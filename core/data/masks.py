@@ -58,6 +58,7 @@ class MaskAudit:
     noise_pixels: int = 0  # snapped to a nominal value
     stray: tuple[Stray, ...] = ()  # why files were refused
     findings: tuple[str, ...] = ()  # what a person should know, as sentences
+    turned: tuple[str, ...] = ()  # images that EXIF turns, while their masks have the size that fits
 
     @property
     def noise_share(self) -> float:
@@ -69,7 +70,8 @@ class MaskAudit:
         """What `asdict` gave, also after a way through JSON."""
         values = tuple(MaskValue(**row | {"value": tuple(row["value"])}) for row in data["values"])
         stray = tuple(Stray(**row | {"value": tuple(row["value"])}) for row in data["stray"])
-        return cls(**data | {"values": values, "stray": stray, "findings": tuple(data["findings"])})
+        texts = {name: tuple(data[name]) for name in ("findings", "turned")}
+        return cls(**data | texts | {"values": values, "stray": stray})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -188,6 +190,9 @@ def _findings(audit: MaskAudit, used: list[tuple[Histogram, Verdict]], mask_map:
             f"{masks} refused for a value that is not in the map: {one.file} has {one.amount} of "
             f"{value_text(one.value)}{' and others have theirs' if len(audit.stray) > 1 else ''}."
         )
+    if audit.turned:
+        images = "1 image is" if len(audit.turned) == 1 else f"{len(audit.turned):,} images are"
+        yield f"{images} turned by EXIF data, and masks are not; look whether they fit: {_some(list(audit.turned))}."
     rim = _between(mask_map) if audit.lossy and audit.kind == "grey" else None
     if rim:
         yield (

@@ -279,6 +279,18 @@ def test_a_class_in_the_map_that_no_mask_holds_is_said_once(workspace, cells):
     ]
 
 
+def test_images_that_exif_turns_are_named_since_their_size_may_not_tell(workspace, cells, encode, paint):
+    """Upside down: a mask of the stored pixels has the right size, and lies over the wrong ones."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    change = {"images/04.png": None, "images/04.jpg": encode(paint(4, 20, 16), "JPEG", exif=exif.tobytes())}
+    proposal = inspect(workspace, cells(change=change))
+    assert proposal.masks.findings == (
+        "1 image is turned by EXIF data, and masks are not; look whether they fit: images/04.jpg.",
+    )
+    assert remap(workspace, proposal.id, proposal.mask_map) == load_proposal(workspace, proposal.id) == proposal
+
+
 def test_large_masks_are_read_one_at_a_time(workspace, cells, monkeypatch):
     at_work, most = [], []
 
