@@ -38,7 +38,7 @@ def grey(pixels: np.ndarray) -> np.ndarray:
 
 def outline_width(size: tuple[int, int]) -> int:
     """How wide, in pixels, the outlines on a picture of this size are, to be seen beside each other on any colour."""
-    return max(2, round(max(size) / 130))
+    return max(2, round(max(size) / 160))
 
 
 def photo(pixels: np.ndarray) -> bytes:
