@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.knobs import find
+from core.recipe import SegmenterChoice
 
 TIMM_PREFIX = "tu-"  # how SMP marks an encoder that is a timm model
 
@@ -288,3 +289,9 @@ def find_encoder(name: str) -> EncoderRow | None:
 def encoders_for(name: str) -> tuple[EncoderRow, ...]:
     """The encoders of the list that an architecture can stand on. Raises RecipeError when there is no such one."""
     return tuple(row for row in ENCODERS if architecture(name).takes(row))
+
+
+def network_label(choice: SegmenterChoice) -> str:
+    """What people call a network, as in "U-Net on EfficientNet-Lite0"; by their names what stands in no row."""
+    labels = {row.name: row.label for row in (*ARCHITECTURES, *ENCODERS)}
+    return " on ".join(labels.get(name, name) for name in (choice.architecture, choice.encoder))

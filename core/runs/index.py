@@ -13,7 +13,8 @@ from threading import Lock
 from typing import Any, Self
 
 from core.errors import FoveaError, StorageError
-from core.recipe import SCORES, Recipe
+from core.models.architectures import network_label
+from core.recipe import SCORES, Recipe, SegmentationRecipe
 from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status
 from core.workspace import Workspace, read_json, safe_id, write_json
 
@@ -105,7 +106,11 @@ def trainable(recipe: Recipe) -> str:
 
 def run_name(recipe: Recipe) -> str:
     """What a person calls the run, or a name made from its main choices."""
-    return recipe.name or f"{recipe.model.network}, {trainable(recipe)}"
+    if recipe.name:
+        return recipe.name
+    if isinstance(recipe, SegmentationRecipe):
+        return f"{network_label(recipe.model)}, {trainable(recipe)}"
+    return f"{recipe.model.network}, {trainable(recipe)}"
 
 
 def read_facts(paths: RunPaths) -> RunFacts:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from core.errors import RunError
-from core.runs.index import RunIndex, run_index
+from core.recipe import SegmentationRecipe
+from core.runs.index import RunIndex, run_index, run_name
 from core.runs.run import RunPaths, RunState, read_status, write_status
 from core.runs.store import RunStore
 from tests.opened import OpenedUnder
@@ -119,3 +120,15 @@ def test_other_things_beside_the_runs_are_no_runs(store, tiny_dataset, workspace
     (workspace.runs / "empty-folder").mkdir()
     (workspace.runs / ".new-half").mkdir()
     assert len(store.list()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "U-Net on EfficientNet-Lite0, everything"),
+        ({"model.encoder": "tu-resnet10t", "phases.0.trainable": "head"}, "U-Net on tu-resnet10t, head"),
+        ({"name": "Mine"}, "Mine"),
+    ],
+)
+def test_a_segmentation_run_is_called_by_what_people_call_its_network(changes, name):
+    assert run_name(SegmentationRecipe().set(changes)) == name
