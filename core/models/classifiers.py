@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from core.errors import RecipeError, WeightsError
+from core.models.network import PixelNetwork
 from core.models.weight_files import by_name, by_order, first_misfit, read_tensors
 from core.models.weights import locate
 from core.recipe import ModelChoice
@@ -17,28 +18,14 @@ CHUNK = 16  # images a pass on the CPU; see `in_chunks`
 WRAPPERS = ("module.", "backbone.")  # what stands before the names of a backbone in files of whole models
 
 
-class Classifier(nn.Module):
-    """`head(features(normalise(images)))`: logits (N, K) of images.
-
-    The pixel mean and standard deviation of the backbone's training are buffers: they travel with the weights, so a
-    saved model can never be fed pictures scaled in another way.
-    """
-
-    mean: torch.Tensor
-    std: torch.Tensor
+class Classifier(PixelNetwork):
+    """`head(features(normalise(images)))`: logits (N, K) of images."""
 
     def __init__(self, backbone: nn.Module, width: int, classes: int, *, dropout: float, mean: Any, std: Any) -> None:
-        super().__init__()
+        super().__init__(mean=mean, std=std)
         self.backbone = backbone
         self.width = width  # F, the features of one image
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
-
-    def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the backbone expects, channels last."""
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.div(255).sub_(self.mean).div_(self.std)
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, F) of normalised images (N, 3, S, S)."""
@@ -47,17 +34,6 @@ class Classifier(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (N, K) of normalised images (N, 3, S, S)."""
         return self.head(self.features(images))
-
-    @torch.inference_mode()
-    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
-        """Class probabilities (N, K) float32 on the CPU of images (N, 3, S, S) uint8 from anywhere.
-
-        Raises ValueError in training mode, where dropout and batch statistics would make them a matter of chance.
-        """
-        if self.training:
-            raise ValueError("probabilities are asked of a model in training mode; call eval() first")
-        logits = self(self.normalise(images.to(self.mean.device)))
-        return torch.softmax(logits.float(), dim=1).cpu()
 
 
 def build_classifier(choice: ModelChoice, classes: int, *, pretrained: bool = True) -> Classifier:

@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from core.errors import RecipeError, WeightsError
 from core.models.architectures import TIMM_PREFIX, ArchitectureRow, architecture
+from core.models.network import PixelNetwork
 from core.models.weight_files import Tensors, by_name, by_order, first_misfit, read_tensors
 from core.models.weights import locate
 from core.recipe import SegmenterChoice
@@ -27,23 +28,14 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _WRAPPERS = ("module.", "backbone.", "network.encoder.model.", "network.encoder.", "encoder.model.", "encoder.")
 
 
-class Segmenter(nn.Module):
-    """`network(normalise(images))`: logits (N, K, S, S) of images, one for each class and pixel.
-
-    The pixel mean and standard deviation of the encoder's training are buffers: they travel with the weights, so a
-    saved model can never be fed pictures scaled in another way.
-    """
-
-    mean: torch.Tensor
-    std: torch.Tensor
+class Segmenter(PixelNetwork):
+    """`network(normalise(images))`: logits (N, K, S, S) of images, one for each class and pixel."""
 
     def __init__(self, network: nn.Module, *, multiple: int, smallest: int, mean: Any, std: Any) -> None:
-        super().__init__()
+        super().__init__(mean=mean, std=std)
         self.network = network
         self.multiple = multiple  # pixels: sides are padded to a multiple of it
         self.smallest = smallest  # pixels: and to no less than this
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
 
     @property
     def backbone(self) -> nn.Module:
@@ -59,11 +51,6 @@ class Segmenter(nn.Module):
         """The side, in pixels, that the network works at for an image side."""
         return padded(side, self.multiple, self.smallest)
 
-    def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the encoder expects, channels last."""
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.div(255).sub_(self.mean).div_(self.std)
-
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (N, K, H, W) of normalised images (N, 3, H, W).
 
@@ -75,17 +62,6 @@ class Segmenter(nn.Module):
         if below or right:
             images = functional.pad(images, (0, right, 0, below), mode="replicate")
         return self.network(images)[..., :height, :width]
-
-    @torch.inference_mode()
-    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
-        """Class probabilities (N, K, S, S) float32 on the CPU of images (N, 3, S, S) uint8 from anywhere.
-
-        Raises ValueError in training mode, where dropout and batch statistics would make them a matter of chance.
-        """
-        if self.training:
-            raise ValueError("probabilities are asked of a model in training mode; call eval() first")
-        logits = self(self.normalise(images.to(self.mean.device)))
-        return torch.softmax(logits.float(), dim=1).cpu()
 
 
 def padded(side: int, multiple: int, smallest: int) -> int:

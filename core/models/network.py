@@ -1,0 +1,38 @@
+"""What a classifier and a segmentation network share: they scale pixels as their backbone was trained with."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class PixelNetwork(nn.Module):
+    """`forward(normalise(images))`: logits (N, K, ...) of images.
+
+    The pixel mean and standard deviation of the backbone's training are buffers: they travel with the weights, so a
+    saved model can never be fed pictures scaled in another way.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, *, mean: Any, std: Any) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the backbone expects, channels last."""
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        return pixels.div(255).sub_(self.mean).div_(self.std)
+
+    @torch.inference_mode()
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Class probabilities (N, K, ...) float32 on the CPU of images (N, 3, S, S) uint8 from anywhere.
+
+        Raises ValueError in training mode, where dropout and batch statistics would make them a matter of chance.
+        """
+        if self.training:
+            raise ValueError("probabilities are asked of a model in training mode; call eval() first")
+        logits = self(self.normalise(images.to(self.mean.device)))
+        return torch.softmax(logits.float(), dim=1).cpu()
