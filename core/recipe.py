@@ -16,7 +16,8 @@ from core.errors import RecipeError, shown
 from core.seeding import fingerprint
 
 SCORES = {"classification": "accuracy", "segmentation": "dice"}  # the metric that stands for a run of each task
-TRAINABLE = re.compile(r"head|everything|last (100|[1-9]\d?) ?%|last ([1-9]\d{0,3}) layers?")
+TRAINABLE = re.compile(r"head|everything|last (100|[1-9]\d?) ?%|last ([1-9]\d{0,3}) (layers?|blocks?)")
+TRAINABLE_WORDS = '"head", "everything", "last 40%", "last 4 layers" or "last 2 blocks"'
 
 
 class _Part(BaseModel):
@@ -34,8 +35,11 @@ class ModelChoice(_Part):
     """Which classifier, and what it knows at the start."""
 
     backbone: str = "tf_efficientnet_lite0"  # a timm name; lite0 has real ImageNet weights in a package, no download
-    weights: str = "pretrained"  # "pretrained", "random", or the path of a weight file
-    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.0  # share of head inputs dropped at each step, in [0, 0.9]
+    weights: str = "pretrained"  # "pretrained", "random", or the path of a weight file, such as another run's best
+    head: str = "linear"  # a row of core.models.heads
+    hidden: Annotated[int, Field(ge=8, le=4096)] = 256  # units of the dense layer, in heads that have one
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.0  # share dropped before the last layer at each step
+    drop_path: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of residual branches dropped, where there are such
 
     @property
     def network(self) -> str:
@@ -72,19 +76,31 @@ class AugmentChoice(_Part):
     views: Annotated[int, Field(ge=1, le=16)] = 2  # variants per image while the backbone is frozen; one pass each
 
 
+class ScheduleChoice(_Part):
+    """How the learning rate moves within a phase."""
+
+    name: str = "cosine"  # a row of core.train.schedules
+    warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.05  # share of the phase's steps spent rising to the peak
+    values: dict[str, float | int | bool | str] = {}  # knob values by name; a knob left out keeps its default
+
+
 class Phase(_Part):
     """A stretch of training with one choice of what may change."""
 
     name: str = "head"
-    trainable: str = "head"  # "head", "everything", "last 40%", "last 4 layers"; of a U-Net the head is its decoder
+    # "head", "everything", "last 40%", "last 4 layers", "last 2 blocks"; of a U-Net the head is its decoder
+    trainable: str = "head"
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20  # passes over the training split
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 3e-3  # the peak of the schedule
+    schedule: ScheduleChoice | None = None  # None: the recipe's
+    # "steps": batch by batch with the optimizer; "convex": a linear head on stored features, solved to the end
+    solver: Literal["steps", "convex"] = "steps"
 
     @field_validator("trainable")
     @classmethod
     def _known(cls, value: str) -> str:
         if not TRAINABLE.fullmatch(value):
-            raise ValueError('"head", "everything", "last 40%" or "last 4 layers"')
+            raise ValueError(TRAINABLE_WORDS)
         return value
 
 
@@ -93,13 +109,12 @@ class OptimizerChoice(_Part):
 
     name: str = "adamw"  # a row of core.train.optimizers
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01  # not applied to biases and norms
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # where the optimizer has one to choose
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # a layer's rate as a share of that of the layer after it
 
 
-class ScheduleChoice(_Part):
-    """How the learning rate moves within a phase."""
-
-    name: str = "cosine"  # a row of core.train.schedules
-    warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.05  # share of the phase's steps spent rising to the peak
+# How much each class counts: "none" equally, "balanced" the rarer the more, or one number for each class.
+ClassWeights = Literal["none", "balanced"] | tuple[Annotated[float, Field(gt=0, le=1e6)], ...]
 
 
 class LossChoice(_Part):
@@ -107,6 +122,29 @@ class LossChoice(_Part):
 
     name: str = "cross-entropy"  # a row of core.train.losses
     label_smoothing: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # probability mass spread over all classes
+    values: dict[str, float | int | bool | str] = {}  # knob values by name; a knob left out keeps its default
+    class_weights: ClassWeights = "none"  # "balanced": in proportion to N / C_j, by the training images of each class
+
+
+class MixChoice(_Part):
+    """Mixing training images with one another, their labels in the same proportion. 0 leaves a kind out."""
+
+    mixup: Annotated[float, Field(ge=0, le=4)] = 0.0  # alpha of the Beta distribution that the share is drawn from
+    cutmix: Annotated[float, Field(ge=0, le=4)] = 0.0  # the same for a rectangle of the other image
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0  # chance that a batch is mixed at all
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is ever mixed."""
+        return self.probability > 0 and (self.mixup > 0 or self.cutmix > 0)
+
+
+class EarlyStopping(_Part):
+    """When a phase ends before its epochs are over."""
+
+    patience: Annotated[int, Field(ge=0, le=1000)] = 0  # epochs without a better figure that are borne; 0: never
+    metric: str = "loss"  # a figure of the validation: "loss", or a score of the task such as "accuracy" or "dice"
+    least: Annotated[float, Field(ge=0, le=1)] = 0.0  # how much better counts as better
 
 
 class MaskLossChoice(_Part):
@@ -114,8 +152,7 @@ class MaskLossChoice(_Part):
 
     name: str = "dice+cross-entropy"  # a row of core.train.mask_losses
     values: dict[str, float | int | bool | str] = {}  # knob values by name; a knob left out keeps its default
-    # How much each class counts: "none" equally, "balanced" the rarer the more, or one number for each class.
-    class_weights: Literal["none", "balanced"] | tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = "none"
+    class_weights: ClassWeights = "none"  # "balanced": by the training pixels of each class
 
 
 class Recipe(_Part):
@@ -139,6 +176,17 @@ class Recipe(_Part):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU where there is one
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: float32 on a CPU, bfloat16 on a GPU
     best_by: Literal["score", "loss"] = "score"  # which validation figure chooses the epoch whose weights are kept
+    restore_best: bool = False  # each phase goes on from the best weights so far, not from the latest
+    early_stopping: EarlyStopping = EarlyStopping()
+    sampler: Literal["shuffle", "balanced"] = "shuffle"  # balanced: every class equally often, its images drawn again
+    mix: MixChoice = MixChoice()
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0  # decay per step of the running mean of weights; 0: no such mean
+    clip: Annotated[float, Field(ge=0, le=1000)] = 0.0  # longest gradient, as its norm over all weights; 0: any
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1  # batches to one optimizer step
+    processes: Annotated[int, Field(ge=1, le=64)] = 1  # that share each batch: one for each GPU
+    folds: Annotated[int, Field(ge=0, le=50)] = 0  # 0: the dataset's own split; k: train and validation in k folds
+    fold: Annotated[int, Field(ge=0, lt=50)] = 0  # which of them is the validation split, from 0
+    tracker: Literal["none", "tensorboard", "mlflow", "wandb"] = "none"  # where figures are told besides the run
 
     @property
     def score(self) -> str:

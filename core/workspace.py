@@ -7,6 +7,7 @@ workspace/
     incoming/          imports that nobody has kept yet
     queue/             one empty file per run that waits or is at work
     spares/            warm helper processes waiting for a run
+    studies/<id>/      runs that belong together: repeats with other seeds or folds, searches
 """
 
 import json
@@ -61,6 +62,10 @@ class Workspace:
     @property
     def spares(self) -> Path:
         return self.root / "spares"
+
+    @property
+    def studies(self) -> Path:
+        return self.root / "studies"
 
     @classmethod
     def default(cls) -> "Workspace":

@@ -19,6 +19,7 @@ LINES = (
     ("pages.shared",),
     ("core.report", "core.__main__"),
     ("core.figures",),
+    ("core.studies",),
     ("core.executors", "core.integrity", "core.compare", "core.predict"),
     ("core.evaluate",),
     ("core.train", "core.runs", "core.presets", "core.augment.preview"),  # a preview shows images of a dataset
@@ -30,7 +31,7 @@ LINES = (
 DEPTH = {name: depth for depth, line in enumerate(LINES) for name in line}
 
 # What the web process must never load: a garbage collection costs 40 ms without them and 340 ms with them.
-HEAVY = {"torch", "torchvision", "timm", "sklearn", "segmentation_models_pytorch", "accelerate", "scipy"}
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "segmentation_models_pytorch", "accelerate", "scipy", "optuna"}
 
 
 def _files(*tops: str) -> list[Path]:

@@ -11,7 +11,7 @@ from core.data.loading import DecodedImages
 from core.errors import DatasetError, InputError, RunError
 from core.evaluate.classification import evaluate_table
 from core.evaluate.current import digest_of
-from core.evaluate.mask_predictions import level_png, mask_file, predict_masks
+from core.evaluate.mask_predictions import level_png, predict_masks
 from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
 from core.evaluate.results import Result, read_result
@@ -138,7 +138,7 @@ def _stored(run: Run, split: str, checkpoint: str) -> PredictionTable | MaskTabl
 def _complete(paths: RunPaths, split: str, table: MaskTable) -> bool:
     if len(table.classes) == 2 and Levels.read(paths.levels(split)).checkpoint != table.checkpoint:
         return False
-    return all(mask_file(paths.masks(split), id).exists() for id in table.ids)
+    return all(paths.mask(split, id).exists() for id in table.ids)
 
 
 def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable | MaskTable:

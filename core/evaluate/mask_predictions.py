@@ -21,6 +21,7 @@ from core.metrics.boundary import boundary_errors
 from core.metrics.segmentation import mask_confusion
 from core.models.classifiers import in_chunks
 from core.recipe import Recipe
+from core.runs.run import mask_name
 from core.workspace import replacing
 
 if TYPE_CHECKING:
@@ -85,11 +86,6 @@ def level_png(model: "Segmenter", dataset: Dataset, sample: Sample, recipe: Reci
     return mask_png(levels)
 
 
-def mask_file(folder: Path, sample_id: str) -> Path:
-    """Where the answer to a sample lies in the folder of its split's masks."""
-    return folder / f"{sample_id}.png"
-
-
 @dataclass(frozen=True, eq=False)
 class _Found:
     """What came out for one image, in counts."""
@@ -130,6 +126,6 @@ def _judge(dataset: Dataset, sample: Sample, maps: np.ndarray, recipe: Recipe, f
             confusion += mask_confusion(truth[part], answer[part], k)
             if levels is not None:
                 levels += count_levels(truth[part], levels_of(strip))
-        with replacing(mask_file(folder, sample.id)) as temporary:
+        with replacing(folder / mask_name(sample.id)) as temporary:
             temporary.write_bytes(mask_png(answer))
         return _Found(confusion, boundary_errors(truth, answer, k), levels)

@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 
 from core.errors import InputError
+from core.evaluate.predictions import read_table
 from core.workspace import replacing
 
 LEVELS = 100  # bins of the foreground's probability, each a hundredth wide
@@ -71,13 +72,7 @@ class MaskTable:
         Raises InputError when there is no such file, or when a line of it is not what `write` makes.
         """
         csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                return cls._parse(csv.reader(file))
-        except (OSError, ValueError, csv.Error) as error:
-            raise InputError(
-                f"The prediction table {path.name} cannot be read", found=str(error), do="Evaluate the run again"
-            ) from error
+        return read_table(path, cls._parse)
 
     @classmethod
     def _parse(cls, lines: Iterable[list[str]]) -> Self:

@@ -8,10 +8,10 @@ it is one CSV that any spreadsheet reads:
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,23 @@ from core.workspace import replacing
 
 _FACTS = ["sample_id", "file", "split", "checkpoint", "truth", "predicted"]
 _PROBABILITY = "p:"
+
+
+Table = TypeVar("Table")
+
+
+def read_table(path: Path, parse: Callable[[Iterable[list[str]]], Table]) -> Table:
+    """What `parse` makes of the lines of a CSV, its header the first of them.
+
+    Raises InputError when there is no such file, and when `parse` raises ValueError for a line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return parse(csv.reader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"The prediction table {path.name} cannot be read", found=str(error), do="Evaluate the run again"
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +85,7 @@ class PredictionTable:
 
         Raises InputError when there is no such file, or when a line of it is not what `write` makes.
         """
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                return cls._parse(csv.reader(file))
-        except (OSError, ValueError, csv.Error) as error:
-            raise InputError(
-                f"The prediction table {path.name} cannot be read", found=str(error), do="Evaluate the run again"
-            ) from error
+        return read_table(path, cls._parse)
 
     @classmethod
     def _parse(cls, lines: Iterable[list[str]]) -> Self:

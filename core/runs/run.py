@@ -138,6 +138,10 @@ class RunPaths:
         """The predicted masks of a split, one index PNG in the size of its image for each sample id."""
         return self.folder / f"masks_{split}"
 
+    def mask(self, split: str, sample_id: str) -> Path:
+        """The predicted mask of one sample of a split."""
+        return self.masks(split) / mask_name(sample_id)
+
     def levels(self, split: str) -> Path:
         """Pixels of a split by their probability of being foreground, for two classes: what a threshold would do."""
         return self.folder / f"levels_{split}.npz"
@@ -145,6 +149,11 @@ class RunPaths:
     def results(self, split: str) -> Path:
         """The metrics of a split, computed from its prediction table."""
         return self.folder / f"results_{split}.json"
+
+
+def mask_name(sample_id: str) -> str:
+    """The file of a predicted mask in the folder of its split's masks."""
+    return f"{sample_id}.png"
 
 
 def look_name(epoch: int) -> str:

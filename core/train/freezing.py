@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from core.errors import RecipeError
-from core.recipe import TRAINABLE
+from core.recipe import TRAINABLE, TRAINABLE_WORDS
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ def set_training(model: nn.Module, frozen: Frozen) -> None:
 
 def _moving(layers: Sequence[nn.Module], trainable: str) -> set[nn.Module]:
     if not TRAINABLE.fullmatch(trainable):
-        raise RecipeError(
-            "trainable", found=repr(trainable), expected='"head", "everything", "last 40%" or "last 4 layers"'
-        )
+        raise RecipeError("trainable", found=repr(trainable), expected=TRAINABLE_WORDS)
     if trainable == "head":
         return set()
     if trainable == "everything":

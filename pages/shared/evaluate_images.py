@@ -10,7 +10,7 @@ from core.evaluate.segmentation import ImageScore, SegmentationResult
 from core.figures.overlay import draw_errors, draw_overlay
 from core.runs.store import Run
 from pages.shared import cache, state
-from pages.shared.masks import FILL, OUTLINE, STYLES
+from pages.shared.masks import style_widget
 from pages.shared.pixels import error_swatches, grey, outline_width, photo
 from pages.shared.words import legend, plain, sentence, share
 
@@ -121,7 +121,7 @@ def _columns(result: SegmentationResult) -> dict[str, Any]:
 @st.fragment
 def picture(run: Run, result: SegmentationResult, row: ImageScore, dataset: Dataset | None) -> None:
     """The chosen image three times: with its truth, with the answer, and with hits, misses and inventions."""
-    predicted = run.paths.masks(result.split) / f"{row.id}.png"
+    predicted = run.paths.mask(result.split, row.id)
     try:
         if dataset is None:
             raise FoveaError("The dataset of this run is gone, and the pictures with it; the numbers stay")
@@ -161,21 +161,13 @@ def _controls(result: SegmentationResult) -> tuple[int | None, str, float]:
             placeholder="every class",
             width=220,
         )
-        style = st.segmented_control(
-            "Masks",
-            [FILL, OUTLINE],
-            format_func=STYLES.get,
-            default=OUTLINE,
-            required=True,
-            key="overlay_style",
-            persist_state="session",
-        )
+        style = style_widget("overlay_style", off=False, titled=True)
         opacity = st.slider(
             "Opacity", 0.0, 1.0, 0.8, 0.05, "percent", key="overlay_opacity", persist_state="session", width=240
         )
     return (
         shown if shown in places else EVERY,
-        style if style in (FILL, OUTLINE) else OUTLINE,
+        style,
         min(1.0, max(0.0, opacity)),
     )
 

@@ -28,6 +28,12 @@ def section(run: Run, result: SegmentationResult, row: ImageScore, dataset: Data
         f"A pixel counts as {plain(name, 30)} from this probability on. Lower finds more and invents more. Choose it "
         "on the validation split; the figures of the test split are then honest."
     )
+    if result.split == "test":
+        st.warning(
+            "These are the test images. A threshold that is chosen here fits them, and their figures then say nothing "
+            "about new ones.",
+            icon=":material/warning:",
+        )
     with or_stop():
         table = cache.mask_table(run.paths.predictions(result.split))
         levels = cache.levels(run.paths.levels(result.split))
@@ -69,7 +75,7 @@ def _picture(run: Run, result: SegmentationResult, row: ImageScore, dataset: Dat
         return
     try:
         sample = dataset.sample(row.id)
-        image, truth, _ = cache.compared(dataset, sample, run.paths.masks(result.split) / f"{row.id}.png")
+        image, truth, _ = cache.compared(dataset, sample, run.paths.mask(result.split, row.id))
         with st.spinner("Looking", show_time=True):
             probable = cache.level_map(run, sample)
     except FoveaError as error:

@@ -14,21 +14,21 @@ OUTLINE, FILL, OFF = "contour", "fill", "off"
 STYLES = {OUTLINE: "Outlines", FILL: "Filled", OFF: "No masks"}
 
 
-def style_widget(key: str, *, off: bool = True) -> str:
-    """Whether masks are drawn as outlines or filled, or, where that is offered, not at all."""
+def style_widget(key: str, *, off: bool = True, start: str = OUTLINE, titled: bool = False) -> str:
+    """Whether masks are drawn as outlines or filled, or, where that is offered, not at all; `start` at first."""
     styles = [style for style in STYLES if off or style != OFF]
     chosen = st.segmented_control(
         "Masks",
         styles,
         format_func=STYLES.get,
-        default=OUTLINE,
+        default=start,
         required=True,
         key=key,
-        label_visibility="collapsed",
+        label_visibility="visible" if titled else "collapsed",
         persist_state="session",
         width="content",
     )
-    return chosen if chosen in styles else OUTLINE
+    return chosen if chosen in styles else start
 
 
 def mask_legend(classes: Sequence[str]) -> None:

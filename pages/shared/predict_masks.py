@@ -12,7 +12,7 @@ from core.predict.submission import insist_on_names, stem_of, submission_of
 from core.runs.store import Run
 from pages.shared import cache
 from pages.shared.live import PLAIN_FIGURE
-from pages.shared.masks import FILL, OUTLINE, STYLES
+from pages.shared.masks import FILL, OUTLINE, style_widget
 from pages.shared.words import duration, legend, plain, sentence
 
 MASK, ORIGINAL, DOUBT, REASON = "mask", "original", "doubt", "reason"
@@ -80,15 +80,7 @@ def controls(run: Run) -> Look:
         view = view if view in offered else MASK
         shown, style, opacity, reason = tuple(drawn), OUTLINE, 0.5, drawn[0]
         if view == MASK:
-            style = st.segmented_control(
-                "Masks",
-                [FILL, OUTLINE],
-                format_func=STYLES.get,
-                default=FILL,
-                required=True,
-                key="predict_style",
-                persist_state="session",
-            )
+            style = style_widget("predict_style", off=False, start=FILL, titled=True)
             picked = st.pills(
                 "Classes",
                 drawn,
@@ -111,7 +103,6 @@ def controls(run: Run) -> Look:
             opacity = st.slider(
                 "Opacity", 0.0, 1.0, 0.5, 0.05, "percent", key="predict_opacity", persist_state="session", width=150
             )
-    style = style if style in (FILL, OUTLINE) else FILL
     return Look(tiles, sides, view, style, min(1.0, max(0.0, opacity)), shown, reason)
 
 

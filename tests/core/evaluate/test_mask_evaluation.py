@@ -16,7 +16,7 @@ from core.data.library import Library
 from core.data.mask_files import mask_png, read_mask
 from core.errors import DatasetError, RunError
 from core.evaluate.evaluation import checkpoint_of, evaluate_run, level_map
-from core.evaluate.mask_predictions import level_png, mask_file, predict_masks
+from core.evaluate.mask_predictions import level_png, predict_masks
 from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.results import read_result
 from core.evaluate.segmentation import at_threshold, evaluate_masks
@@ -87,7 +87,7 @@ def test_the_table_says_of_every_stored_mask_what_it_is_worth(masked_run, worksp
     table = MaskTable.read(masked_run.paths.predictions("validation"))
     dataset = Library(workspace).get(masked_run.recipe.dataset)
     for row, id in enumerate(table.ids):
-        answer = read_mask(mask_file(masked_run.paths.masks("validation"), id))
+        answer = read_mask(masked_run.paths.mask("validation", id))
         truth = read_mask(dataset.mask(dataset.sample(id)))
         assert answer.shape == truth.shape == (40, 56), "at the size of the picture, not of the model"
         assert np.array_equal(table.confusion[row], mask_confusion(truth, answer, 3))
@@ -225,7 +225,7 @@ def test_two_classes_come_with_levels_from_which_every_threshold_follows(run_of_
     for row, id in enumerate(table.ids[:2]):
         bins = np.array(Image.open(BytesIO(level_map(str(workspace.root), run.id, id))))
         truth = read_mask(dataset.mask(dataset.sample(id)))
-        assert np.array_equal(bins >= 50, read_mask(mask_file(run.paths.masks("validation"), id)) == 1)
+        assert np.array_equal(bins >= 50, read_mask(run.paths.mask("validation", id)) == 1)
         for hundredths in (1, 37, 50, 93):
             expected = mask_confusion(truth, (bins >= hundredths).astype(np.uint8), 2)
             assert np.array_equal(at_threshold(table, levels, hundredths / 100).confusion[row], expected)
