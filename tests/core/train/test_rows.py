@@ -5,10 +5,9 @@ import torch
 from torch import nn
 
 from core.errors import RecipeError
-from core.recipe import LossChoice, OptimizerChoice, ScheduleChoice
+from core.recipe import LossChoice, OptimizerChoice
 from core.train.losses import LOSSES, build_loss
 from core.train.optimizers import OPTIMIZERS, build_optimizer, optimizer_row
-from core.train.schedules import SCHEDULES, build_schedule, schedule_row
 
 
 @pytest.mark.parametrize("row", OPTIMIZERS, ids=lambda row: row.name)
@@ -42,31 +41,6 @@ def test_only_what_may_change_is_given_to_the_optimizer():
     assert sum(p.numel() for group in optimizer.param_groups for p in group["params"]) == 3 * 2 + 2
 
 
-def rates(name: str, warmup: float, steps: int = 20) -> list[float]:
-    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
-    schedule = build_schedule(optimizer, ScheduleChoice(name=name, warmup=warmup), steps)
-    seen = []
-    for _ in range(steps):
-        seen.append(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-    return seen
-
-
-@pytest.mark.parametrize("row", SCHEDULES, ids=lambda row: row.name)
-def test_every_schedule_rises_from_a_tenth_to_the_peak(row):
-    seen = rates(row.name, warmup=0.25)
-    assert seen[0] == pytest.approx(0.1)
-    assert seen[5] == max(seen) == pytest.approx(1.0)
-    assert seen[:6] == sorted(seen[:6])
-
-
-def test_cosine_falls_to_nothing_and_constant_stays():
-    assert rates("cosine", 0.0)[10] == pytest.approx(0.5)
-    assert rates("cosine", 0.0)[-1] < 0.01
-    assert rates("constant", 0.0) == [1.0] * 20
-
-
 @pytest.mark.parametrize("row", LOSSES, ids=lambda row: row.name)
 def test_every_loss_gives_one_number_per_image_and_prefers_the_truth(row):
     loss = build_loss(LossChoice(name=row.name))
@@ -84,7 +58,7 @@ def test_cross_entropy_of_a_coin_toss_is_the_logarithm_of_two_and_smoothing_neve
 
 @pytest.mark.parametrize(
     ("look_up", "field"),
-    [(optimizer_row, "optimizer"), (schedule_row, "schedule"), (lambda n: build_loss(LossChoice(name=n)), "loss")],
+    [(optimizer_row, "optimizer"), (lambda n: build_loss(LossChoice(name=n)), "loss")],
 )
 def test_an_unknown_name_is_refused_with_those_there_are(look_up, field):
     with pytest.raises(RecipeError, match=f"{field}.name: found 'magic', expected one of "):
