@@ -15,7 +15,6 @@ from core.data.demo import make_demo
 from core.data.incoming import SplitRule, inspect, keep
 from core.executors.local import LocalExecutor
 from core.executors.spares import waiting_spares
-from core.runs.journal import Journal
 from core.runs.store import RunStore
 from core.workspace import Workspace
 from tests.browser.server import end_workers
@@ -81,7 +80,7 @@ def epoch_times(entries: list[dict]) -> list[float]:
 
 def journal(store: RunStore, run_id: str) -> list[dict]:
     """Everything a run has told."""
-    return Journal(store.get(run_id).paths.epochs).read()
+    return store.get(run_id).journal.read()
 
 
 def headline(title: str) -> None:

@@ -51,7 +51,7 @@ def until_training(store: RunStore, run_id: str, attempt: int = 1) -> None:
     """Wait until the first step of an attempt is in the journal."""
 
     def stepped() -> bool:
-        entries, begun = store.get(run_id).journal.read_since(0)[0], False
+        entries, begun = store.get(run_id).journal.everything(), False
         kinds = [entry["kind"] for entry in entries if (begun := begun or entry.get("attempt") == attempt)]
         status = store.status(run_id)
         assert status.attempt < attempt or not status.state.is_finished, status

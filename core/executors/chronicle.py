@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from core.data.loading import jpeg
 from core.data.mask_files import mask_png
 from core.errors import StorageError, storage_errors
-from core.runs.journal import Journal
+from core.runs.journal import RunWriter
 from core.runs.run import RunPaths, RunState, RunStatus, look_name, write_status
 from core.runs.store import drop_ballast
 from core.workspace import replacing
@@ -36,8 +36,11 @@ class Chronicle:
         told: Callable[[dict[str, Any]], None] = lambda entry: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._paths, self._journal, self._told, self._clock = paths, Journal(paths.epochs), told, clock
+        self._paths, self._told, self._clock = paths, told, clock
         self._status = status
+        self._files = ExitStack()  # kept open: epochs on stored features take milliseconds
+        self._journal: RunWriter | None = None
+        self._log: BinaryIO | None = None
         self._began, self._seconds_before = clock(), status.seconds
         self._written = clock()
         self._shown: tuple[str, ...] = ()  # ids of the samples that are looked at after each epoch
@@ -62,7 +65,9 @@ class Chronicle:
     def record(self, entry: dict[str, Any]) -> None:
         """Journal one entry of training, and let state and log follow. Raises StorageError when the disk is full."""
         entry = {**entry, "time": time.time()}
-        self._journal.append(entry)
+        if entry["kind"] == "resume":
+            self._writer().cut_back(entry["epoch"])
+        self._writer().append(entry)
         self._told(entry)
         if entry["kind"] == "epoch":
             self._epoch(entry)
@@ -79,12 +84,10 @@ class Chronicle:
 
     def log(self, text: str) -> None:
         """Add a line, or several, to the log of the run. A log that cannot be written stops nothing."""
-        with (
-            suppress(StorageError),
-            storage_errors(self._paths.log),
-            open(self._paths.log, "a", encoding="utf-8") as log,
-        ):
-            log.write(f"{datetime.now():%H:%M:%S} {text}\n")
+        with suppress(StorageError), storage_errors(self._paths.log):
+            if self._log is None:
+                self._log = self._files.enter_context(self._paths.log.open("ab", buffering=0))
+            self._log.write(f"{datetime.now():%H:%M:%S} {text}\n".encode())
 
     def end(self, state: RunState, sentence: str, **facts: Any) -> None:
         """The last words: the state, with `facts` of the status that training itself reports, then journal and log.
@@ -96,9 +99,17 @@ class Chronicle:
         write_status(self._paths, replace(last, **facts))
         entry = {"kind": "end", "state": state.value, "time": time.time()}
         with suppress(StorageError):
-            self._journal.append(entry)
+            self._writer().append(entry)
         self._told(entry)
         self.log(f"{state.value}: {sentence}")
+        self._files.close()
+        self._journal = self._log = None
+
+    def _writer(self) -> RunWriter:
+        if self._journal is None:  # not before there is something to tell: what is wrong with the disk then has a run
+            self._journal = RunWriter(self._paths.epochs, self._paths.clock)
+            self._files.callback(self._journal.close)
+        return self._journal
 
     @property
     def _seconds(self) -> float:

@@ -51,7 +51,7 @@ def pace(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Pace:
     done = min(len(kinds), max((entry["epoch"] for entry in ends), default=0))
     seen: dict[EpochKind, list[float]] = {}  # seconds that epochs of a kind took
     rates: dict[bool, float] = {}  # the latest images per second, by whether they were read from the cache
-    for entry in ends:
+    for entry in (entry for entry in ends if "seconds" in entry):  # not where the journal lost its clock
         kind = kinds[entry["epoch"] - 1]
         seen.setdefault(kind, []).append(entry["seconds"])
         rates[kind.stored] = entry["images_per_second"]

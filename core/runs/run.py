@@ -63,7 +63,7 @@ class RunPaths:
 
     @property
     def split(self) -> Path:
-        """Sample ids by split, as they were when the run was made; never changes."""
+        """Sample ids by split, those of its fold if it has one, as they were when the run was made; never changes."""
         return self.folder / "split.json"
 
     @property
@@ -82,8 +82,13 @@ class RunPaths:
 
     @property
     def epochs(self) -> Path:
-        """The journal: one JSON line per event."""
+        """The half of the journal that the recipe determines: phases, and what each epoch measured."""
         return self.folder / "epochs.jsonl"
+
+    @property
+    def clock(self) -> Path:
+        """The half that depends on the day: starts, steps, times and rates; one JSON line per event."""
+        return self.folder / "clock.jsonl"
 
     @property
     def log(self) -> Path:
@@ -207,6 +212,7 @@ class RunFacts:
     classes: tuple[str, ...]
     samples: dict[str, int]  # split -> number of samples
     tags: tuple[str, ...] = ()
+    split_rule: str = ""  # how the splits came about, as a sentence: "fold 2 of 5, stratified by seed 0"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in run.json."""
@@ -223,6 +229,7 @@ class RunFacts:
             classes=tuple(data["classes"]),
             samples=dict(data["samples"]),
             tags=tuple(data.get("tags", ())),
+            split_rule=data.get("split_rule", ""),
         )
 
 

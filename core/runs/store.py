@@ -19,10 +19,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.data.dataset import SPLITS, Dataset
+from core.data.split import folded
 from core.errors import FoveaError, RunError, StorageError, storage_errors
 from core.recipe import Recipe
 from core.runs.index import RunSummary, read_facts, run_index, run_name
-from core.runs.journal import Journal
+from core.runs.journal import RunJournal
 from core.runs.liveness import ProcessMark, heard_of, worker_alive
 from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status, write_status
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json, write_text, writer_of
@@ -48,8 +49,8 @@ class Run:
         return run_name(self.recipe)
 
     @property
-    def journal(self) -> Journal:
-        return Journal(self.paths.epochs)
+    def journal(self) -> RunJournal:
+        return RunJournal(self.paths.epochs, self.paths.clock)
 
 
 class RunStore:
@@ -81,9 +82,12 @@ class RunStore:
     def create(self, recipe: Recipe, dataset: Dataset, tags: tuple[str, ...] = ()) -> str:
         """Make the folder of a new run and return its id. It waits, unqueued, until an executor is given it.
 
-        Raises StorageError when the disk is full; no half run is left then.
+        A recipe with folds takes its fold of the dataset. Raises DatasetError or RecipeError where there cannot be such
+        a fold, StorageError when the disk is full; no half run is left then.
         """
         recipe = recipe.model_copy(update={"dataset": dataset.id})
+        if recipe.folds:
+            dataset = folded(dataset, recipe.folds, recipe.fold, recipe.seed)
         run_id = new_id(run_name(recipe))
         now = time.time()
         samples = {split: dataset.of(split) for split in SPLITS}
@@ -95,6 +99,7 @@ class RunStore:
             classes=tuple(dataset.classes),
             samples={split: len(members) for split, members in samples.items() if members},
             tags=tags,
+            split_rule=dataset.split_rule,
         )
         sentence = RunState.QUEUED.sentence
         status = RunStatus(RunState.QUEUED, since=now, sentence=sentence, queued_at=now, epochs=recipe.epochs)

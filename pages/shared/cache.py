@@ -35,8 +35,9 @@ from core.metrics.segmentation import background_of
 from core.models.weights import WeightsState, encoder_weights_state, weights_state
 from core.predict.answer import Answer, Explanation, MaskAnswer
 from core.recipe import TransformChoice
+from core.runs.data import split_as
 from core.runs.index import RunSummary
-from core.runs.journal import Entry, JournalReader
+from core.runs.journal import Entry, RunReader
 from core.runs.run import RunPaths, look_name
 from core.runs.store import Run, RunStore
 from core.workspace import Workspace
@@ -71,6 +72,17 @@ def dataset(id: str) -> Dataset:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _dataset(folder: Path, stamp: tuple[int, int]) -> Dataset:
     return load_dataset(folder)
+
+
+def dataset_of(run: Run) -> Dataset:
+    """The dataset of a run with its table, in the splits that the run has. Raises what `core.runs.data` does."""
+    data = dataset(run.facts.dataset)
+    return _in_splits_of(data.folder, _stamp(data.folder / DESCRIPTION), run.paths.folder, _data=data, _run=run)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _in_splits_of(folder: Path, stamp: tuple[int, int], run: Path, _data: Dataset, _run: Run) -> Dataset:
+    return split_as(_data, _run)  # a run's split never changes
 
 
 def runs() -> list[RunSummary]:
@@ -188,22 +200,24 @@ def _wake(root: Path) -> None:
 
 def journal(paths: RunPaths) -> list[Entry]:
     """The entries of a run's journal that count."""
-    return _journal(paths.epochs).read()
+    return _journal(paths).read()
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _journal(path: Path) -> JournalReader:
-    return JournalReader(path)  # the one key that says nothing of time: what it holds reads on by itself
+def _journal(paths: RunPaths) -> RunReader:
+    return RunReader(
+        paths.epochs, paths.clock
+    )  # the one key that says nothing of time: what it holds reads on by itself
 
 
 def curves(paths: RunPaths, task: str, classes: tuple[str, ...]) -> tuple[go.Figure, go.Figure]:
     """Loss and score of a run: accuracy, or the Dice of each class; drawn once for all who watch it."""
-    return _curves(paths, _stamp(paths.epochs), task, classes)
+    return _curves(paths, (_stamp(paths.epochs), _stamp(paths.clock)), task, classes)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _curves(
-    paths: RunPaths, stamp: tuple[int, int], task: str, classes: tuple[str, ...]
+    paths: RunPaths, stamps: tuple[tuple[int, int], ...], task: str, classes: tuple[str, ...]
 ) -> tuple[go.Figure, go.Figure]:
     entries, identity = journal(paths), paths.folder.name
     loss = loss_curves(entries, identity=identity)

@@ -70,7 +70,7 @@ class TestEveryExecutor:
         until_training(store, run_id, attempt=2)
         status = store.status(run_id)
         assert (status.state, status.attempt) == (RunState.RUNNING, 2)
-        entries = store.get(run_id).journal.read_since(0)[0]
+        entries = store.get(run_id).journal.everything()
         (resumed,) = [entry["epoch"] for entry in entries if entry["kind"] == "resume"]
         assert resumed <= stopped.status.epochs_done  # after the last epoch that was saved
         executor.stop(run_id)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core.errors import StorageError
 from core.executors.chronicle import SECONDS_BETWEEN_STATES, Chronicle, Heartbeat
-from core.runs.journal import Journal
+from core.runs.journal import RunJournal
 from core.runs.run import RunPaths, RunState, RunStatus, look_name, read_status, write_status
 from core.train.events import Look, Looks
 
@@ -45,7 +45,7 @@ def epoch(number, accuracy=0.5, best=False):
 def test_every_entry_is_journaled_with_its_time_and_told(paths):
     heard, before = [], time.time()
     chronicle(paths, told=heard.append).record({"kind": "step", "epoch": 1})
-    entries = Journal(paths.epochs).read()
+    entries = RunJournal(paths.epochs, paths.clock).read()
     assert entries == heard
     assert before <= entries[0]["time"] <= time.time()
 
@@ -61,7 +61,7 @@ def test_the_state_is_written_at_most_once_a_second(paths):
     assert read_status(paths).epochs_done == 11
     written.record(epoch(12))
     assert read_status(paths).epochs_done == 11
-    assert len(Journal(paths.epochs).read()) == 12
+    assert len(RunJournal(paths.epochs, paths.clock).read()) == 12
 
 
 def test_the_best_epoch_and_its_interval_are_kept(paths):
@@ -96,7 +96,7 @@ def test_the_last_words_are_in_state_journal_and_log(paths):
     chronicle(paths).end(RunState.FAILED, "The loss is no number.", epochs_done=3)
     status = read_status(paths)
     assert (status.state, status.sentence, status.epochs_done) == (RunState.FAILED, "The loss is no number.", 3)
-    assert Journal(paths.epochs).read()[-1]["state"] == "failed"
+    assert RunJournal(paths.epochs, paths.clock).read()[-1]["state"] == "failed"
     assert paths.log.read_text().endswith("failed: The loss is no number.\n")
     assert not paths.ballast.exists()
 
@@ -139,7 +139,10 @@ def test_pictures_are_there_before_the_journal_tells_of_them(paths):
     written.show(looks())
     written.look(Look(1, np.ones((2, 24, 24), np.uint8)))
     assert there == [[True] * 4, [True] * 2]
-    entries = [{key: value for key, value in entry.items() if key != "time"} for entry in Journal(paths.epochs).read()]
+    entries = [
+        {key: value for key, value in entry.items() if key != "time"}
+        for entry in RunJournal(paths.epochs, paths.clock).read()
+    ]
     assert entries == [{"kind": "looks", "ids": ["000000", "000001"]}, {"kind": "look", "epoch": 1}]
 
 
@@ -161,7 +164,7 @@ def test_what_a_resumed_run_repeats_takes_the_place_of_what_was_there(paths):
         written.record({"kind": "resume", "epoch": 0})
         written.look(Look(1, np.full((2, 24, 24), value, np.uint8)))
     assert np.asarray(Image.open(paths.look("000001", look_name(1)))).max() == 2
-    assert len([entry for entry in Journal(paths.epochs).read() if entry["kind"] == "look"]) == 1
+    assert len([entry for entry in RunJournal(paths.epochs, paths.clock).read() if entry["kind"] == "look"]) == 1
 
 
 def test_a_score_without_an_interval_is_kept_without_one(paths):
@@ -175,4 +178,4 @@ def test_pictures_that_cannot_be_kept_are_told_of_in_a_sentence(paths):
     (paths.folder / "looks").write_text("something else in their place")
     with pytest.raises(StorageError, match="Nothing can be written"):
         chronicle(paths).show(looks())
-    assert Journal(paths.epochs).read() == [], "nothing is told that is not there"
+    assert RunJournal(paths.epochs, paths.clock).read() == [], "nothing is told that is not there"

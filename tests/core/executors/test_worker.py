@@ -14,7 +14,7 @@ from core.errors import RunError, StorageError
 from core.executors.inline import InlineExecutor
 from core.executors.worker import explain, work
 from core.recipe import SegmentationRecipe
-from core.runs.journal import Journal
+from core.runs.journal import RunJournal
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, look_name, read_status, write_status
 from core.runs.store import RunStore
@@ -65,7 +65,7 @@ def test_a_run_is_marked_as_at_work_in_this_process_and_its_entries_are_told(sto
 
     paths = store.paths(run_id)
     InlineExecutor(store.workspace, told).submit(run_id)
-    assert [kind for kind, _, _ in seen] == [entry["kind"] for entry in Journal(paths.epochs).read()]
+    assert [kind for kind, _, _ in seen] == [entry["kind"] for entry in RunJournal(paths.epochs, paths.clock).read()]
     assert {state for _, state, _ in seen[:-1]} == {RunState.RUNNING}
     assert seen[-1][:2] == ("end", RunState.FINISHED)
     assert {mark for _, _, mark in seen} == {ProcessMark.here()}
@@ -299,7 +299,7 @@ def test_a_run_on_masks_leaves_the_pictures_it_was_looked_at_by_and_its_report(s
     status, paths = store.status(run_id), store.paths(run_id)
     assert status.state is RunState.FINISHED, status.sentence
     assert set(status.best) == {"loss", "dice", "iou", "epoch"}
-    entries = Journal(paths.epochs).read()
+    entries = RunJournal(paths.epochs, paths.clock).read()
     (looks,) = [entry for entry in entries if entry["kind"] == "looks"]
     assert len(looks["ids"]) == 4
     for epoch in (1, 2):
