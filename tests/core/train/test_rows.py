@@ -4,10 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import RecipeError
-from core.recipe import LossChoice, OptimizerChoice
-from core.train.losses import LOSSES, build_loss
-from core.train.optimizers import OPTIMIZERS, build_optimizer, optimizer_row
+from core.recipe import OptimizerChoice
+from core.train.optimizers import OPTIMIZERS, build_optimizer
 
 
 @pytest.mark.parametrize("row", OPTIMIZERS, ids=lambda row: row.name)
@@ -39,27 +37,3 @@ def test_only_what_may_change_is_given_to_the_optimizer():
     model[1].requires_grad_(True)
     optimizer = build_optimizer(model, OptimizerChoice(), 0.01)
     assert sum(p.numel() for group in optimizer.param_groups for p in group["params"]) == 3 * 2 + 2
-
-
-@pytest.mark.parametrize("row", LOSSES, ids=lambda row: row.name)
-def test_every_loss_gives_one_number_per_image_and_prefers_the_truth(row):
-    loss = build_loss(LossChoice(name=row.name))
-    logits = torch.tensor([[4.0, 0.0], [0.0, 4.0]])
-    values = loss(logits, torch.tensor([0, 0]))
-    assert values.shape == (2,)
-    assert values[0] < values[1]
-
-
-def test_cross_entropy_of_a_coin_toss_is_the_logarithm_of_two_and_smoothing_never_reaches_zero():
-    assert build_loss(LossChoice())(torch.zeros(1, 2), torch.tensor([1])).item() == pytest.approx(0.6931, abs=1e-4)
-    sure = torch.tensor([[30.0, -30.0]])
-    assert build_loss(LossChoice(label_smoothing=0.2))(sure, torch.tensor([0])).item() > 1
-
-
-@pytest.mark.parametrize(
-    ("look_up", "field"),
-    [(optimizer_row, "optimizer"), (lambda n: build_loss(LossChoice(name=n)), "loss")],
-)
-def test_an_unknown_name_is_refused_with_those_there_are(look_up, field):
-    with pytest.raises(RecipeError, match=f"{field}.name: found 'magic', expected one of "):
-        look_up("magic")

@@ -182,5 +182,7 @@ def test_an_unknown_name_or_knob_is_refused_by_its_place():
         schedule_row("zigzag", "phases.1.schedule")
     with pytest.raises(RecipeError, match=r"schedule\.values\.factor: found 2, expected a number from 0\.01 to 0\.9"):
         schedule_of(two_groups(), "plateau", factor=2)
-    with pytest.raises(RecipeError, match=r"schedule\.values\.facter: found a name nobody knows, expected one of every, factor"):
+    with pytest.raises(
+        RecipeError, match=r"schedule\.values\.facter: found a name nobody knows, expected one of every, factor"
+    ):
         schedule_of(two_groups(), "step", facter=2)
