@@ -17,7 +17,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="evaluate_ba
     split = choose_split()
 result = result_or_stop(run, split)
 try:
-    dataset = cache.dataset(run.recipe.dataset)
+    dataset = cache.dataset_of(run)
 except FoveaError:
     dataset = None  # deleted since; the numbers stay
 

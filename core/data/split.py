@@ -1,12 +1,15 @@
 """Splits: which images train the model, which choose it, and which judge it at the end."""
 
+import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from core.data.dataset import SPLITS, Sample
-from core.errors import DatasetError
+from core.data.dataset import SPLITS, Dataset, Sample
+from core.errors import DatasetError, RecipeError
 from core.seeding import derive
+
+POOLED = ("train", "validation")  # the splits whose images are dealt anew into folds; test stays apart
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,69 @@ def rarest_held(samples: Sequence[Sample]) -> list[int]:
         held[sample.digest].update(sample.holds)
     images = Counter(index for classes in held.values() for index in classes)
     return [min(held[sample.digest], key=lambda index: (images[index], -index), default=-1) for sample in samples]
+
+
+def folded(dataset: Dataset, folds: int, fold: int, seed: int) -> Dataset:
+    """The dataset with its training and validation images dealt into `folds` equal parts by class, of which `fold`,
+    from 0, is the validation split and all others are the training split. The test split stays as it is.
+
+    Every image is in the validation split of exactly one fold. Copies of one picture stay together, and an image with
+    a mask is dealt by the rarest class in it. Depends on the pictures, their labels and the seed alone. The result has
+    the fingerprint of the dataset, since its images and their order are the same: whatever is stored for them is
+    shared by all folds. Raises what `insist_on_folds` does.
+    """
+    from sklearn.model_selection import StratifiedKFold  # here, because pages import this file
+
+    insist_on_folds(dataset, folds, fold)
+    pool = [sample for sample in dataset.samples if sample.split in POOLED]
+    classes = dict(zip((sample.digest for sample in pool), rarest_held(pool), strict=True))
+    pictures = sorted(classes)
+    sizes = Counter(classes.values())
+    # Of masks, few pictures may have a class as their rarest one: those are dealt together.
+    strata = [classes[picture] if sizes[classes[picture]] >= folds else -2 for picture in pictures]
+    dealer = StratifiedKFold(folds, shuffle=True, random_state=derive(seed, "folds") % 2**32)
+    with warnings.catch_warnings():  # of strata, that is; no class is so rare
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        chosen = list(dealer.split(pictures, strata))[fold][1]
+    held_out = {pictures[place] for place in chosen}
+    split_of = {sample.id: "validation" if sample.digest in held_out else "train" for sample in pool}
+    return in_splits(dataset, split_of, f"fold {fold + 1} of {folds}, stratified by seed {seed}")
+
+
+def insist_on_folds(dataset: Dataset, folds: int, fold: int) -> None:
+    """Refuse folds that cannot be dealt.
+
+    Raises RecipeError for a number of folds below 2 and for a fold that is none of them; DatasetError where fewer
+    different pictures of a class are there than folds, test images not counted.
+    """
+    if folds < 2:
+        raise RecipeError("folds", found=str(folds), expected="2 or more, or 0 for the split of the dataset")
+    if not 0 <= fold < folds:
+        raise RecipeError("fold", found=str(fold), expected=f"0 to {folds - 1}, since there are {folds} folds")
+    pictures: dict[int, set[str]] = defaultdict(set)
+    for sample in dataset.samples:
+        if sample.split in POOLED:
+            for label in sample.holds:
+                pictures[label].add(sample.digest)
+    scarce = {name: len(pictures[label]) for label, name in enumerate(dataset.classes) if len(pictures[label]) < folds}
+    if scarce:
+        most = min(scarce.values())
+        told = ", ".join(f"{count} of {name!r}" for name, count in list(scarce.items())[:5])
+        raise DatasetError(
+            f"{dataset.name!r} has too few images for {folds} folds",
+            found=f"{told} to train and validate with",
+            expected=f"at least {folds} different ones of each class",
+            do=f"Choose at most {most} folds" if most > 1 else "Use several seeds instead",
+        )
+
+
+def in_splits(dataset: Dataset, split_of: Mapping[str, str], rule: str) -> Dataset:
+    """The dataset with some of its samples, {id: split}, in other splits, and the sentence that says how."""
+    samples = tuple(
+        replace(sample, split=split) if (split := split_of.get(sample.id, sample.split)) != sample.split else sample
+        for sample in dataset.samples
+    )
+    return replace(dataset, samples=samples, split_rule=rule)
 
 
 def _deal(labels: Sequence[int], shares: dict[str, float], seed: int, pictures: Sequence[str] | None) -> list[str]:

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from core.data.dataset import Dataset
-from core.data.library import Library
 from core.data.loading import DecodedImages
 from core.errors import DatasetError, InputError, RunError
 from core.evaluate.classification import evaluate_table
@@ -18,6 +17,7 @@ from core.evaluate.results import Result, read_result
 from core.evaluate.segmentation import evaluate_masks
 from core.models.classifiers import CHUNK, Classifier, in_chunks
 from core.recipe import Recipe
+from core.runs.data import dataset_of
 from core.runs.run import RunPaths
 from core.runs.seal import open_seal, openings
 from core.runs.store import Run, RunStore
@@ -70,7 +70,7 @@ def level_map(workspace_root: str, run_id: str, sample_id: str) -> bytes:
     run = RunStore(workspace).get(run_id)
     if run.recipe.task != "segmentation" or len(run.facts.classes) != 2:
         raise RunError("A threshold needs a run that divides pixels into two classes", found=f"run {run_id}")
-    dataset = _dataset(workspace, run)
+    dataset = dataset_of(workspace, run)
     sample = dataset.sample(sample_id)
     if sample.split == "test" and not openings(run.paths):
         raise RunError("The test split of this run is sealed", do="Open it on the page Evaluate first")
@@ -142,7 +142,7 @@ def _complete(paths: RunPaths, split: str, table: MaskTable) -> bool:
 
 
 def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable | MaskTable:
-    dataset = _dataset(workspace, run)
+    dataset = dataset_of(workspace, run)
     trained, checkpoint = _loaded(run.paths.best, _device(run.recipe))
     if trained.recipe.task == "classification":
         return predict_split(trained.model, dataset, split, trained.recipe, workspace.cache, checkpoint=checkpoint)
@@ -153,18 +153,6 @@ def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable | 
     if levels is not None:
         levels.write(run.paths.levels(split))
     return table
-
-
-def _dataset(workspace: Workspace, run: Run) -> Dataset:
-    dataset = Library(workspace).get(run.recipe.dataset)
-    if dataset.fingerprint != run.facts.dataset_fingerprint:
-        raise DatasetError(
-            f"{dataset.name!r} is no longer the data this run was trained on",
-            found=f"fingerprint {dataset.fingerprint}",
-            expected=run.facts.dataset_fingerprint,
-            do="Train a new run on it",
-        )
-    return dataset
 
 
 def _loaded(best: Path, device: str) -> tuple[Trained, str]:

@@ -27,14 +27,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.data.cache import trim
-from core.data.dataset import SPLITS, Dataset
-from core.data.library import Library
-from core.errors import DatasetError, FoveaError, RunError, StorageError, storage_errors
+from core.data.dataset import SPLITS
+from core.errors import FoveaError, RunError, StorageError, storage_errors
 from core.executors.chronicle import Chronicle, Heartbeat
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
 from core.executors.spares import leave, wait
 from core.machine import cores
+from core.runs.data import dataset_of
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
 from core.runs.store import Run, RunStore, drop_ballast, drop_last, sweep_temporaries
@@ -89,7 +89,7 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
     from core.train.loop import train
 
     paths, workspace = run.paths, store.workspace
-    dataset = _dataset(Library(workspace), run)
+    dataset = dataset_of(workspace, run)
     resume = run.status.attempt > 1
     chronicle.log(f"attempt {run.status.attempt} in process {os.getpid()}, {_use_all_cores()} threads")
     chronicle.record({"kind": "start", "attempt": run.status.attempt, "pid": os.getpid()})
@@ -130,18 +130,6 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
         "epochs_done": outcome.epochs_done,
         "images_per_second": outcome.images_per_second,
     }
-
-
-def _dataset(library: Library, run: Run) -> Dataset:
-    dataset = library.get(run.facts.dataset)
-    if dataset.fingerprint != run.facts.dataset_fingerprint:
-        raise DatasetError(
-            f"The dataset {dataset.name!r} is not the one this run was made for",
-            found=f"fingerprint {dataset.fingerprint}",
-            expected=run.facts.dataset_fingerprint,
-            do="Start a new run on it",
-        )
-    return dataset
 
 
 def _datasets_in_use(store: RunStore) -> set[str]:

@@ -2,6 +2,7 @@
 
 from core.augment.catalog import resolve
 from core.data.dataset import Dataset
+from core.data.split import insist_on_folds
 from core.errors import DatasetError, RecipeError
 from core.metrics.segmentation import background_of
 from core.models.architectures import architecture, encoders_for, find_encoder
@@ -29,6 +30,8 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
             expected=f"{dataset.task!r}, since {dataset.name!r} has {_HAS[dataset.task]}",
             do=f"Start from a preset for {dataset.task}",
         )
+    if recipe.folds:
+        insist_on_folds(dataset, recipe.folds, recipe.fold)
     resolve(recipe.augment)
     optimizer_row(recipe.optimizer.name)
     schedule_row(recipe.schedule.name)

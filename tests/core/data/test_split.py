@@ -1,14 +1,17 @@
 """Splits: stratified, repeatable, and never with a copy of a training image among the examined ones."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.dataset import SPLITS, Sample
-from core.data.split import SplitRule, complete_given, rarest_held, stratified
-from core.errors import DatasetError
+from core.data.dataset import SPLITS, Dataset, Sample, fingerprint_of
+from core.data.split import SplitRule, complete_given, folded, rarest_held, stratified
+from core.errors import DatasetError, RecipeError
+from tests.shapes import shapes_dataset
 
 
 def test_shares_are_kept_within_every_class():
@@ -124,3 +127,123 @@ def test_an_image_with_a_mask_is_dealt_by_the_class_that_fewest_images_hold():
     assert rarest_held(samples) == [1, 1, 2, 0]
     assert rarest_held([sample("a", 9, 1, 0), sample("a", 9, 0, 1), sample("b", 9, 1, 0)]) == [2, 2, 1]
     assert rarest_held([sample("a", 0, 0), sample("b", 5, 0)]) == [-1, 0]
+
+
+# Folds
+
+
+def data(*labels: int, splits: list[str] | None = None, copies: dict[int, int] | None = None, **changes) -> Dataset:
+    """A dataset without files: one sample for each label; `copies` gives a sample the picture of another one."""
+    given = splits or stratified(labels, SplitRule())
+    samples = tuple(
+        Sample(
+            f"{row:06d}",
+            f"{row}.png",
+            f"{row}.png",
+            label,
+            split,
+            8,
+            8,
+            f"picture {(copies or {}).get(row, row)}",
+            "PNG",
+        )
+        for row, (label, split) in enumerate(zip(labels, given, strict=True))
+    )
+    classes = tuple(f"class {label}" for label in range(max(labels) + 1))
+    facts = {"layout": "", "source": "", "created": 0.0, "split_rule": "given", "skipped": (), "bytes": 0}
+    about = {"id": "data-1", "name": "Data", "task": "classification", "fingerprint": fingerprint_of(classes, samples)}
+    return replace(Dataset(folder=Path("nowhere"), classes=classes, samples=samples, **about, **facts), **changes)
+
+
+def members(dataset: Dataset, split: str) -> set[str]:
+    return {sample.id for sample in dataset.of(split)}
+
+
+def test_every_image_but_those_of_the_test_split_validates_in_exactly_one_fold():
+    dataset = data(*[0] * 50, *[1] * 30, *[2] * 20)
+    folds = [folded(dataset, 5, fold, seed=0) for fold in range(5)]
+    pool = members(dataset, "train") | members(dataset, "validation")
+    assert sorted(id for fold in folds for id in members(fold, "validation")) == sorted(pool)
+    for fold in folds:
+        assert members(fold, "test") == members(dataset, "test")
+        assert members(fold, "train") == pool - members(fold, "validation")
+
+
+def test_folds_keep_the_proportions_of_the_classes():
+    dataset = data(*[0] * 50, *[1] * 30, *[2] * 20, splits=["train"] * 100)
+    for fold in range(5):
+        counts = folded(dataset, 5, fold, seed=3).counts()["validation"]
+        assert counts == {"class 0": 10, "class 1": 6, "class 2": 4}
+
+
+def test_a_fold_depends_on_the_seed_and_on_nothing_that_happened_before():
+    dataset = data(*[0, 1] * 40)
+    assert folded(dataset, 4, 1, seed=7) == folded(dataset, 4, 1, seed=7)
+    assert members(folded(dataset, 4, 1, seed=7), "validation") != members(folded(dataset, 4, 1, seed=8), "validation")
+
+
+def test_folds_of_a_fold_are_those_of_the_dataset():
+    dataset = data(*[0, 1] * 40)
+    assert folded(folded(dataset, 4, 0, seed=7), 4, 2, seed=7) == folded(dataset, 4, 2, seed=7)
+
+
+def test_a_fold_shares_what_is_stored_for_the_dataset():
+    dataset = data(*[0, 1] * 40)
+    fold = folded(dataset, 4, 1, seed=7)
+    assert fold.fingerprint == dataset.fingerprint
+    assert [sample.id for sample in fold.samples] == [sample.id for sample in dataset.samples]
+    assert fold.split_rule == "fold 2 of 4, stratified by seed 7"
+
+
+def test_copies_of_a_picture_are_never_on_both_sides_of_a_fold():
+    copies = {row: row - 1 for row in range(1, 60, 2)}  # each picture twice, some under two names of classes
+    dataset = data(*[0, 0, 1, 1, 0, 1] * 10, copies=copies, splits=["train"] * 60)
+    for fold in range(5):
+        dealt = folded(dataset, 5, fold, seed=0)
+        digests = {split: {sample.digest for sample in dealt.of(split)} for split in ("train", "validation")}
+        assert digests["validation"]
+        assert not digests["train"] & digests["validation"]
+
+
+def test_a_class_with_fewer_pictures_than_folds_is_refused_with_what_would_go():
+    dataset = data(*[0] * 50, *[1] * 4, splits=["train"] * 54)
+    assert folded(dataset, 4, 3, seed=0).counts()["validation"]["class 1"] == 1
+    with pytest.raises(DatasetError, match=r"found 4 of 'class 1'.*expected at least 5.*Choose at most 4 folds"):
+        folded(dataset, 5, 0, seed=0)
+    copied = data(*[0] * 50, *[1] * 4, splits=["train"] * 54, copies={53: 52, 51: 50})
+    with pytest.raises(DatasetError, match="found 2 of 'class 1'"):
+        folded(copied, 3, 0, seed=0)
+
+
+def test_images_of_the_test_split_do_not_count_for_folds():
+    dataset = data(*[0] * 20, *[1] * 6, splits=["train"] * 20 + ["train"] * 2 + ["test"] * 4)
+    with pytest.raises(DatasetError, match="found 2 of 'class 1'"):
+        folded(dataset, 3, 0, seed=0)
+
+
+@pytest.mark.parametrize(("folds", "fold", "told"), [(1, 0, "2 or more"), (5, 5, "0 to 4"), (5, -1, "0 to 4")])
+def test_folds_that_cannot_be_are_refused(folds, fold, told):
+    with pytest.raises(RecipeError, match=told):
+        folded(data(*[0, 1] * 20), folds, fold, seed=0)
+
+
+def test_masks_are_dealt_so_that_every_fold_holds_every_class(tmp_path):
+    dataset = shapes_dataset(tmp_path, side=16, splits=("train",) * 24 + ("test",) * 3)
+    for fold in range(4):
+        counts = folded(dataset, 4, fold, seed=1).counts()
+        assert all(number > 0 for split in ("train", "validation") for number in counts[split].values()), counts
+    with pytest.raises(DatasetError, match="too few images for 17 folds"):  # 8 of each kind, 8 with both
+        folded(dataset, 17, 0, seed=1)
+
+
+def test_masks_that_few_have_as_their_rarest_class_are_dealt_all_the_same():
+    """Six of eight images hold a, and five b, the rarer one; the three that hold a alone are fewer than the folds."""
+    dataset = data(*[0] * 8, splits=["train"] * 8, task="segmentation", classes=("a", "b"))
+    held = [(9, 1), (9, 1), (9, 1), (0, 1), (9, 1), (9, 0), (9, 0), (9, 0)]
+    samples = tuple(
+        replace(sample, label=-1, mask="m.png", pixels=pixels)
+        for sample, pixels in zip(dataset.samples, held, strict=True)
+    )
+    masks = replace(dataset, samples=samples)
+    validated = [len(folded(masks, 4, fold, seed=0).of("validation")) for fold in range(4)]
+    assert sorted(validated) == [2, 2, 2, 2]

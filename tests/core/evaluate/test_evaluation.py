@@ -143,7 +143,7 @@ def test_data_that_changed_since_the_training_is_refused(evaluate, trained_run, 
     about = tiny_dataset.folder / "dataset.json"
     data = json.loads(about.read_text(encoding="utf-8"))
     about.write_text(json.dumps(data | {"fingerprint": "f" * 16}), encoding="utf-8")
-    with pytest.raises(DatasetError, match="no longer the data this run was trained on"):
+    with pytest.raises(DatasetError, match="is not the one this run was made for"):
         evaluate("validation")
 
 
