@@ -1,4 +1,4 @@
-"""Optimizers as rows; timm's factory builds them and keeps weight decay off biases and norms."""
+"""Optimizers as rows; timm's factory builds them, keeps weight decay off biases and norms, and groups layers."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OptimizerRow:
-    """One optimizer: `name` is timm's name for it."""
+    """One optimizer."""
 
     name: str
     label: str
     sentence: str
+    timm: str  # timm's name for it
     source: str
+    momentum: bool = False  # whether the recipe's momentum is its own; the others average in ways of their own
+    rate: float = 1.0  # a usual learning rate, as a share of AdamW's for the same model
 
 
 OPTIMIZERS: tuple[OptimizerRow, ...] = (
@@ -25,19 +28,48 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
         "adamw",
         "AdamW",
         "A step size for every weight, with weight decay kept apart from it. A good first choice.",
+        "adamw",
         "https://arxiv.org/abs/1711.05101",
     ),
     OptimizerRow(
         "adam",
         "Adam",
         "A step size for every weight; weight decay is mixed into the gradient.",
+        "adam",
         "https://arxiv.org/abs/1412.6980",
     ),
     OptimizerRow(
         "sgd",
         "SGD with momentum",
-        "One step size for all weights, smoothed over steps. Needs a larger learning rate than AdamW.",
+        "One step size for all weights, smoothed over steps (Nesterov). Needs a larger learning rate than AdamW.",
+        "sgd",
         "https://proceedings.mlr.press/v28/sutskever13.html",
+        momentum=True,
+        rate=10.0,
+    ),
+    OptimizerRow(
+        "radam",
+        "RAdam",
+        "Adam that holds back until it has seen enough gradients to trust its step sizes: its own warm-up.",
+        "radam",
+        "https://arxiv.org/abs/1908.03265",
+    ),
+    OptimizerRow(
+        "ranger",
+        "Ranger (RAdam + Lookahead)",
+        "RAdam runs ahead; every sixth step a slower copy of the weights goes half the way after it, and it starts "
+        "again from there.",
+        "lookahead_radam",
+        "https://arxiv.org/abs/1907.08610",
+    ),
+    OptimizerRow(
+        "lion",
+        "Lion",
+        "Every weight moves by the same amount, only the direction is learned. Needs a learning rate three to ten "
+        "times smaller than AdamW, and as much more weight decay.",
+        "lion",
+        "https://arxiv.org/abs/2302.06675",
+        rate=0.2,
     ),
 )
 
@@ -48,8 +80,26 @@ def optimizer_row(name: str) -> OptimizerRow:
 
 
 def build_optimizer(model: "torch.nn.Module", choice: OptimizerChoice, learning_rate: float) -> "torch.optim.Optimizer":
-    """An optimizer over those parameters of `model` that require gradients. Raises RecipeError for an unknown name."""
+    """An optimizer over those parameters of `model` that require gradients.
+
+    Weight decay spares biases and norms. With a layer decay below 1 each layer, as the model's `group_matcher` divides
+    it, has the rate of the layer after it times the decay; the head has the whole rate.
+    Raises RecipeError for an unknown name.
+    """
     from timm.optim import create_optimizer_v2
 
     row = optimizer_row(choice.name)
-    return create_optimizer_v2(model, opt=row.name, lr=learning_rate, weight_decay=choice.weight_decay)
+    options = {}
+    if row.momentum:
+        options = {"momentum": choice.momentum, "nesterov": choice.momentum > 0}
+    optimizer = create_optimizer_v2(
+        model,
+        opt=row.timm,
+        lr=learning_rate,
+        weight_decay=choice.weight_decay,
+        layer_decay=choice.layer_decay if choice.layer_decay < 1 else None,
+        **options,
+    )
+    for group in optimizer.param_groups:
+        group["lr"] *= group.get("lr_scale", 1.0)  # timm leaves this to its own schedules
+    return optimizer
