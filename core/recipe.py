@@ -16,6 +16,10 @@ from core.errors import RecipeError, shown
 from core.seeding import fingerprint
 
 SCORES = {"classification": "accuracy", "segmentation": "dice"}  # the metric that stands for a run of each task
+FIGURES = {  # what every validation measures, of which a choice may be made by
+    "classification": ("loss", "accuracy", "macro_f1"),
+    "segmentation": ("loss", "dice", "iou"),
+}
 TRAINABLE = re.compile(r"head|everything|last (100|[1-9]\d?) ?%|last ([1-9]\d{0,3}) (layers?|blocks?)")
 TRAINABLE_WORDS = '"head", "everything", "last 40%", "last 4 layers" or "last 2 blocks"'
 

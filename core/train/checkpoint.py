@@ -26,6 +26,8 @@ from core.train.task import Network, build_model
 from core.workspace import replacing, write_json
 
 SECONDS_BETWEEN_SAVES = 5.0  # epochs on cached features take milliseconds; writing each would cost more than training
+SECONDS_WITHIN_EPOCHS = 60.0  # an epoch may take hours
+MOST_OF_TIME = 0.02  # that writing may take: gigabytes are written less often
 
 
 @dataclass(frozen=True)
@@ -70,28 +72,49 @@ class Checkpointer:
     """Writes the best and the last state of one run, in an order that survives a kill at any moment.
 
     The best model is kept in memory and written at most every few seconds, always before the last state: a run that is
-    taken up again from `last` replays exactly the epochs whose outcome may be missing.
+    taken up again from `last` replays exactly the epochs whose outcome may be missing. With `writes=False` it only
+    reads: of several processes that train one model, one writes.
     """
 
-    def __init__(self, best: Path, best_facts: Path, last: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        best: Path,
+        best_facts: Path,
+        last: Path,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        writes: bool = True,
+    ) -> None:
         self._best, self._best_facts, self._last = best, best_facts, last
-        self._clock = clock
+        self._clock, self._writes = clock, writes
         self._pending: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None
-        self._saved_at = clock()
+        self._saved_at, self._saving = clock(), 0.0  # when, and for how many seconds, the last state was written
 
-    def keep_best(self, model: torch.nn.Module, facts: dict[str, Any]) -> None:
-        """Remember a copy of `model` as the best so far."""
-        weights = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
-        self._pending = weights, facts
+    def keep_best(self, weights: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+        """Remember a copy of the weights as the best so far."""
+        if self._writes:
+            copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
+            self._pending = copies, facts
 
-    def save(self, position: dict[str, Any], state: Callable[[], dict[str, Any]], *, now: bool = False) -> None:
-        """Write the best model and `position | state()` if the last writing is some seconds old, or `now`."""
-        if not now and self._clock() - self._saved_at < SECONDS_BETWEEN_SAVES:
+    def due(self, *, within_epoch: bool = False) -> bool:
+        """Whether the last writing is so long ago that the next may come."""
+        patience = SECONDS_WITHIN_EPOCHS if within_epoch else SECONDS_BETWEEN_SAVES
+        return self._writes and self._clock() - self._saved_at >= max(patience, self._saving / MOST_OF_TIME)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the best model, then what a resumed run needs."""
+        if not self._writes:
             return
+        began = self._clock()
         self.flush_best()
         with replacing(self._last) as temporary:
-            _save_state(position | state(), temporary)
+            _save_state(state, temporary)
         self._saved_at = self._clock()
+        self._saving = self._saved_at - began
+
+    def best_weights(self) -> dict[str, torch.Tensor]:
+        """The weights of the best epoch so far, on the CPU. They have to be written already."""
+        return load_file(self._best)
 
     def flush_best(self) -> None:
         """Write the best model if it is not on disk yet."""

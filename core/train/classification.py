@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.augment.mixing import Mixing
 from core.augment.pipeline import Augmentation
 from core.data.dataset import Dataset
 from core.data.loading import DecodedImages
@@ -15,7 +16,7 @@ from core.models.classifiers import CHUNK, Classifier, build_classifier
 from core.recipe import Recipe
 from core.train.best import is_better
 from core.train.events import Look, Looks
-from core.train.losses import build_loss
+from core.train.losses import build_loss, training_counts
 from core.train.sources import ImageSource
 
 
@@ -35,14 +36,27 @@ class Tally:
         self._confusion += torch.bincount(cells, minlength=self._classes**2)
         self.images += len(targets)
 
+    def state(self) -> dict[str, Any]:
+        """The counts so far."""
+        return {"loss": self._loss.cpu(), "confusion": self._confusion.cpu(), "images": self.images}
+
+    def absorb(self, state: dict[str, Any]) -> None:
+        """Add the counts of another tally."""
+        self._loss += state["loss"].to(self._loss)
+        self._confusion += state["confusion"].to(self._confusion)
+        self.images += state["images"]
+
     @property
     def loss(self) -> float:
         """Mean loss over the images so far. Reading it waits for the device."""
         return self._loss.item() / max(1, self.images)
 
     def metrics(self) -> dict[str, float]:
-        """Loss and accuracy of the pass."""
-        return {"loss": self.loss, "accuracy": self._hits() / max(1, self.images)}
+        """Loss and accuracy of the pass, and F1 averaged over the classes that were there or were answered."""
+        confusion = self._cells()
+        hits, seen = np.diagonal(confusion), confusion.sum(0) + confusion.sum(1)
+        f1 = (2 * hits[seen > 0] / seen[seen > 0]).mean() if self.images else 0.0
+        return {"loss": self.loss, "accuracy": self._hits() / max(1, self.images), "macro_f1": float(f1)}
 
     def per_class(self) -> tuple[float | None, ...]:
         """Nothing: a class of a few images has no figure worth a curve; the report has them with their intervals."""
@@ -54,8 +68,10 @@ class Tally:
         return found.low, found.high
 
     def _hits(self) -> int:
-        confusion = self._confusion.cpu().numpy().reshape(self._classes, self._classes)
-        return int(np.trace(confusion))
+        return int(np.trace(self._cells()))
+
+    def _cells(self) -> np.ndarray:
+        return self._confusion.cpu().numpy().reshape(self._classes, self._classes)
 
 
 class ClassificationTask:
@@ -65,7 +81,7 @@ class ClassificationTask:
 
     def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device, cache: Path) -> None:
         self._recipe, self._dataset, self._device = recipe, dataset, device
-        self._loss = build_loss(recipe.loss)
+        self._loss = build_loss(recipe.loss, training_counts(dataset), device)
         self.images = DecodedImages(dataset, recipe.image_size, recipe.fit, cache)
         self.validation_batch = CHUNK if device.type == "cpu" else recipe.batch_size
 
@@ -82,8 +98,12 @@ class ClassificationTask:
         """Images and labels."""
         return ImageSource(self.images, self._dataset, augmentation, self._recipe.seed)
 
+    def mixing(self) -> Mixing | None:
+        """MixUp and CutMix as the recipe says."""
+        return Mixing(self._recipe.mix, len(self._dataset.classes)) if self._recipe.mix.on else None
+
     def losses(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """One loss per image, (n,) float32, of logits (n, K) and targets (n,)."""
+        """One loss per image, (n,) float32, of logits (n, K) and targets (n,), or (n, K) where images are mixed."""
         return self._loss(logits.float(), targets)
 
     def tally(self) -> Tally:

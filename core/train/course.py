@@ -1,26 +1,42 @@
 """One phase of training: its batches, its way through the model, its optimizer and schedule."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from timm.utils import ModelEmaV3
 from torch.utils.data import DataLoader
 
-from core.augment.catalog import resolve
+from core.augment.catalog import resolve, views
 from core.augment.pipeline import Augmentation
 from core.data.dataset import Dataset
 from core.recipe import Phase, Recipe
-from core.train.devices import loader_processes, precision_of
+from core.seeding import derive
+from core.train.balance import balanced_order
+from core.train.convex import solve
+from core.train.devices import loader_processes, out_of_memory, precision_of
 from core.train.events import Started
 from core.train.features import FrozenFeatures
 from core.train.freezing import freeze, set_training
+from core.train.losses import weights_of
 from core.train.optimizers import build_optimizer
 from core.train.schedules import build_schedule
 from core.train.sources import FeatureSource, Itinerary, OrderedBatches, ShuffledBatches
-from core.train.task import Batch, Network, Source, Task
+from core.train.task import Batch, Network, Source, Tally, Task
+
+SMALLEST_PIECE = 2  # images: batch normalisation cannot learn from one
+
+
+class Learned(NamedTuple):
+    """What one batch gave: a loss for each image (n,), what the model said (n, K, ...), and the truth (n, ...)."""
+
+    losses: torch.Tensor
+    outputs: torch.Tensor
+    targets: torch.Tensor
 
 
 class Course:
@@ -28,6 +44,8 @@ class Course:
 
     With a frozen backbone whose features are stored these are the inputs and the way is the head; otherwise the inputs
     are images and the way is the whole model. The loop does not know which.
+
+    With several processes each of them learns from its share of every batch, and gradients are averaged by PyTorch.
     """
 
     def __init__(
@@ -39,25 +57,46 @@ class Course:
         task: Task,
         cache: Path,
         accelerator: Accelerator,
+        *,
+        pieces: int = 1,
     ) -> None:
-        self._phase, self._model, self._accelerator = phase, model, accelerator
-        self._passed = 0
+        self._recipe, self._phase, self._dataset = recipe, phase, dataset
+        self._model, self._task, self._accelerator = model, task, accelerator
+        self._passed, self._taken = 0, 0  # pictures through the backbone; steps of the optimizer
+        self.pieces = pieces  # that a batch is learned from in, one after the other: as many as memory asks for
+        self.convex = phase.solver == "convex"
         self._frozen = freeze(model.backbone, model.head, phase.trainable)
+        self._mixing = task.mixing()
         rows = resolve(recipe.augment)
-        if phase.trainable == "head" and task.stores_features:
+        if phase.trainable == "head" and task.stores_features and self._mixing is None:
             self._features = FrozenFeatures(model, task.images, dataset, recipe, rows, cache, accelerator)
             source, way, self._prepare_inputs = FeatureSource(self._features, dataset), model.head, _as_they_are
         else:
             self._features = None
             source, way = task.source(Augmentation(rows)), model
             self._prepare_inputs = model.normalise
+        self._plain_way = way  # without what Accelerate wraps around it
+        self._mean_way = ModelEmaV3(way, recipe.ema, use_warmup=True) if recipe.ema else None
 
-        self._epoch = ShuffledBatches(_rows(dataset, "train"), recipe.batch_size, recipe.seed)
-        self.steps = len(self._epoch)
+        shares = accelerator.process_index, accelerator.num_processes
+        train = _rows(dataset, "train")
+        labels = [dataset.samples[row].label for row in train] if recipe.sampler == "balanced" else None
+        order = None if labels is None else _Balanced(np.asarray(labels))
+        self._epoch = ShuffledBatches(train, recipe.batch_size, recipe.seed, order=order, shares=shares)
+        self._draws = views(recipe.augment) if self.convex else 1  # variants of each image that one epoch looks at
+        self.steps = len(self._epoch) * self._draws
+        self._validation = OrderedBatches(_rows(dataset, "validation"), task.validation_batch, shares=shares)
+
         optimizer = build_optimizer(model, recipe.optimizer, phase.learning_rate)
-        schedule = build_schedule(optimizer, recipe.schedule, self.steps * phase.epochs)
-        self._way, self._optimizer, self._schedule = accelerator.prepare(way, optimizer, schedule)
-        self._validation = OrderedBatches(_rows(dataset, "validation"), task.validation_batch)
+        self._schedule = build_schedule(
+            optimizer,
+            phase.schedule or recipe.schedule,
+            steps_per_epoch=-(-self.steps // recipe.accumulate),
+            epochs=phase.epochs,
+        )
+        self._way, self._optimizer = accelerator.prepare(way, optimizer)
+        self._collected: list[Learned] = []  # of a convex phase
+        self._bad_step = None if accelerator.device.type == "cpu" else torch.zeros((), device=accelerator.device)
         self._loader, self._itinerary = self._load(source)
         set_training(model, self._frozen)
 
@@ -79,10 +118,11 @@ class Course:
         )
         return loader, itinerary
 
-    def started(self, number: int) -> Started:
-        """The event that opens the phase."""
+    def started(self, number: int, epoch: int) -> Started:
+        """The event that opens the phase, whose first epoch has this number."""
         return Started(
             phase=number,
+            epoch=epoch,
             name=self._phase.name,
             device=self._accelerator.device.type,
             precision=precision_of(self._accelerator),
@@ -91,10 +131,18 @@ class Course:
             cached_features=self._features is not None,
         )
 
-    def training_batches(self, draw: int) -> Iterator[Batch]:
-        """Inputs and targets of one epoch, on the device; `draw` (from 0) chooses shuffle and augmentation."""
-        self._epoch.start(draw)
-        return self._on_device(self._epoch)
+    # Batches
+
+    def training_batches(self, epoch: int, done: int = 0) -> Iterator[Batch]:
+        """Inputs and targets of an epoch (from 1), on the device, but for the first `done` batches.
+
+        The epoch's number alone chooses order and augmentation.
+        """
+        each = len(self._epoch)
+        for draw in range(self._draws):
+            if done < each * (draw + 1):
+                self._epoch.start((epoch - 1) * self._draws + draw, max(0, done - each * draw))
+                yield from self._on_device(self._epoch)
 
     def validation_batches(self) -> Iterator[Batch]:
         """Inputs and targets of the validation split, in order, without augmentation."""
@@ -106,23 +154,124 @@ class Course:
         for inputs, targets in self._loader:
             yield inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits (n, K, ...) of a batch."""
-        if self._features is None:
-            self._passed += len(inputs)
-        return self._way(self._prepare_inputs(inputs))
+    # Learning
+
+    def learn(self, inputs: torch.Tensor, targets: torch.Tensor, epoch: int, step: int) -> Learned:
+        """Learn from one batch, the one of this number (from 1) in its epoch; the optimizer steps when it is due."""
+        self._count(inputs)
+        inputs, truth = self._prepare_inputs(inputs), targets
+        if self.convex:
+            return self._collect(inputs, targets)
+        if self._mixing is not None:
+            inputs, targets = self._mixing(inputs, targets, derive(self._recipe.seed, "mix", epoch, step))
+        group = range(step - (step - 1) % self._recipe.accumulate, step + 1)  # batches of this step of the optimizer
+        ends = len(group) == self._recipe.accumulate or step == self.steps
+        images = self._epoch.images(group[0], min(self.steps, group[0] + self._recipe.accumulate - 1))
+        while True:
+            try:
+                losses, outputs = self._gradients(inputs, targets, images, ends)
+                break
+            except RuntimeError as error:
+                if not out_of_memory(error) or len(inputs) // (2 * self.pieces) < SMALLEST_PIECE:
+                    raise
+            # Outside the handler, so that nothing of the failed attempt is still held.
+            self._optimizer.zero_grad(set_to_none=True)
+            if self._accelerator.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.pieces *= 2
+        if self._bad_step is not None:  # kept on the device, so that nobody waits for it
+            bad = (self._bad_step == 0) & ~losses.isfinite().all()
+            self._bad_step = torch.where(bad, step, self._bad_step)
+        if ends:
+            self._step()
+        return Learned(losses, outputs, truth)
 
     @property
-    def looked(self) -> int:
-        """How many pictures have gone through the backbone in this phase."""
-        return self._passed + (self._features.extracted if self._features else 0)
+    def bad_step(self) -> int:
+        """The first step with a loss that is no number, where steps are not looked at one by one; else 0."""
+        return 0 if self._bad_step is None else int(self._bad_step)
 
-    def learn(self, loss: torch.Tensor) -> None:
-        """One step of the optimizer and of its schedule."""
-        self._accelerator.backward(loss)
+    def _gradients(
+        self, inputs: torch.Tensor, targets: torch.Tensor, images: int, ends: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the gradients of a batch, in as many pieces as it takes: those of the mean over `images` images.
+
+        They are exchanged between processes once, with the last piece before the optimizer steps.
+        """
+        size = -(-len(inputs) // self.pieces)
+        parts = list(zip(inputs.split(size), targets.split(size), strict=True))
+        told: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for number, (some, wanted) in enumerate(parts, start=1):
+            alone = not (ends and number == len(parts)) and self._accelerator.num_processes > 1
+            with self._accelerator.no_sync(self._way) if alone else nullcontext():
+                outputs = self._way(some)
+                losses = self._task.losses(outputs, wanted)
+                # PyTorch gives the mean of the processes' gradients: the share of each is to count in full.
+                self._accelerator.backward(losses.sum() * (self._accelerator.num_processes / images))
+            told.append((losses.detach(), outputs.detach()))
+        losses, outputs = zip(*told, strict=True)
+        return (losses[0], outputs[0]) if len(told) == 1 else (torch.cat(losses), torch.cat(outputs))
+
+    def _step(self) -> None:
+        if self._recipe.clip:
+            self._accelerator.clip_grad_norm_(self._plain_way.parameters(), self._recipe.clip)
         self._optimizer.step()
-        self._schedule.step()
+        skipped = self._accelerator.optimizer_step_was_skipped  # half precision, when its scale was too large
         self._optimizer.zero_grad()
+        if skipped:
+            return
+        self._schedule.step()
+        self._taken += 1
+        if self._mean_way is not None:
+            self._mean_way.update(self._plain_way, step=self._taken)
+
+    def _collect(self, features: torch.Tensor, targets: torch.Tensor) -> Learned:
+        with torch.no_grad():
+            outputs = self._plain_way(features)
+            self._collected.append(Learned(self._task.losses(outputs, targets), features, targets))
+        return Learned(self._collected[-1].losses, outputs, targets)
+
+    def solve(self, tally: Tally) -> Tally:
+        """Give the head the weights that are best for all that a convex phase has learned from, and count how well
+        they do there."""
+        features, targets = (
+            torch.cat([getattr(one, part) for one in self._collected]) for part in ("outputs", "targets")
+        )
+        self._collected.clear()
+        weight, bias = solve(
+            features.cpu().numpy(),
+            targets.cpu().numpy(),
+            classes=len(self._dataset.classes),
+            weight_decay=self._recipe.optimizer.weight_decay,
+            class_weights=weights_of(self._recipe.loss, self._dataset),
+        )
+        head = self._model.head
+        with torch.no_grad():
+            last = [layer for layer in head.modules() if isinstance(layer, torch.nn.Linear)][-1]
+            last.weight.copy_(torch.from_numpy(weight))
+            last.bias.copy_(torch.from_numpy(bias))
+            head.eval()
+            outputs = head(features)
+            tally.add(self._task.losses(outputs, targets), outputs, targets)
+        set_training(self._model, self._frozen)
+        return tally
+
+    # Looking
+
+    def answer(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits (n, K, ...) of a batch by the weights that are judged and kept: the latest, or their running mean."""
+        self._count(inputs)
+        judged = self._plain_way if self._mean_way is None else self._mean_way.module
+        with self._accelerator.autocast():
+            return judged(self._prepare_inputs(inputs))
+
+    def kept(self) -> dict[str, torch.Tensor]:
+        """The weights that are judged and kept, under the names of the whole model."""
+        weights = self._model.state_dict()
+        if self._mean_way is not None:
+            before = "" if self._plain_way is self._model else "head."
+            weights |= {before + name: value for name, value in self._mean_way.module.state_dict().items()}
+        return weights
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -132,18 +281,37 @@ class Course:
             yield
         set_training(self._model, self._frozen)
 
+    def _count(self, inputs: torch.Tensor) -> None:
+        if self._features is None:
+            self._passed += len(inputs)
+
+    @property
+    def looked(self) -> int:
+        """How many pictures have gone through the backbone in this phase, in this process."""
+        return self._passed + (self._features.extracted if self._features else 0)
+
+    def end_epoch(self, validation: dict[str, float]) -> None:
+        """An epoch is over, and this is what its validation gave: some schedules act on it."""
+        self._schedule.end_epoch(validation["loss"])
+
     @property
     def learning_rate(self) -> float:
         """The rate of the next step."""
-        return self._schedule.get_last_lr()[0]
+        return self._schedule.rate
+
+    # Going on later
 
     def state(self) -> dict[str, Any]:
-        """What `load` needs to go on from here."""
+        """What `load` needs to go on from here, with the model."""
         return {
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "scaler": self._accelerator.scaler.state_dict() if self._accelerator.scaler else {},
+            "mean": self._mean_way.module.state_dict() if self._mean_way else {},
+            "taken": self._taken,
+            "pieces": self.pieces,
+            "collected": [one._asdict() for one in self._collected],
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -152,6 +320,11 @@ class Course:
         self._schedule.load_state_dict(saved["schedule"])
         if self._accelerator.scaler and saved["scaler"]:
             self._accelerator.scaler.load_state_dict(saved["scaler"])
+        if self._mean_way:
+            self._mean_way.module.load_state_dict(saved["mean"])
+        self._taken, self.pieces = saved["taken"], saved["pieces"]
+        device = self._accelerator.device
+        self._collected = [Learned(**{k: v.to(device) for k, v in one.items()}) for one in saved["collected"]]
 
     def close(self) -> None:
         """Release what only this phase needs: Accelerate would keep every optimizer it ever prepared."""
@@ -160,7 +333,17 @@ class Course:
         self._accelerator.free_memory()
 
 
-def _rows(dataset: Dataset, split: str) -> list[int]:
+class _Balanced:
+    """An order of an epoch in which every class comes equally often."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self._labels = labels
+
+    def __call__(self, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        return rows[balanced_order(self._labels, generator)]
+
+
+def _rows(dataset: Dataset, split: str) -> Sequence[int]:
     return [row for row, sample in enumerate(dataset.samples) if sample.split == split]
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from timm.layers import convert_sync_batchnorm
 
 from core.errors import RecipeError
 from core.machine import cores
@@ -33,6 +35,8 @@ def accelerator_for(recipe: Recipe) -> Iterator[Accelerator]:
         yield accelerator
     finally:
         accelerator.free_memory()
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
@@ -42,6 +46,30 @@ def loader_processes(device: torch.device) -> int:
     A GPU would wait for one process. On a CPU, more of them would only take turns with the model for the same cores.
     """
     return min(8, max(1, cores() - 1)) if device.type == "cuda" else 0
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of PyTorch means that the memory of the device, or of the machine, was not enough."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def together(model: torch.nn.Module, accelerator: Accelerator) -> torch.nn.Module:
+    """The model, its batch norms joined over the GPUs that share a batch, so that they see the whole of it."""
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        return convert_sync_batchnorm(model)
+    return model
+
+
+def draws() -> dict[str, Any]:
+    """Where PyTorch's generators stand."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}
+
+
+def set_draws(saved: dict[str, Any]) -> None:
+    """Let PyTorch's generators go on from where they stood."""
+    torch.set_rng_state(saved["cpu"])
+    if saved["cuda"]:
+        torch.cuda.set_rng_state_all(saved["cuda"])
 
 
 def _on_cpu(recipe: Recipe) -> bool:

@@ -11,6 +11,7 @@ class Started:
     """Training is about to take its first step of a phase."""
 
     phase: int  # from 0
+    epoch: int  # its first one, from 1, over all phases
     name: str
     device: str  # "cpu", "cuda", "mps"
     precision: str  # "float32", "bfloat16", "float16"
@@ -23,10 +24,23 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Resumed:
-    """Training goes on after this epoch; journal lines of later epochs no longer count."""
+class Said:
+    """What a person should know of how training went on: that memory ran out, that a phase ended early."""
 
     epoch: int
+    step: int
+    sentence: str
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": "said", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Training goes on after this epoch; journal lines of later epochs no longer count, and after 0 none at all."""
+
+    epoch: int
+    step: int = 0  # of the next epoch, after which it goes on
 
     def entry(self) -> dict[str, Any]:
         return {"kind": "resume", **asdict(self)}
@@ -54,8 +68,8 @@ class EpochEnd:
 
     phase: int
     epoch: int
-    train: dict[str, float]  # loss, accuracy: while learning, on augmented images
-    validation: dict[str, float]  # loss, accuracy; of masks loss, dice, iou
+    train: dict[str, float]  # loss and scores while learning, on augmented images
+    validation: dict[str, float]  # what `core.recipe.FIGURES` names
     interval: tuple[float, float] | None  # 95 % interval of the validation score; None where it is too few images
     images_per_second: float  # training only
     seconds: float  # training and validation
@@ -95,9 +109,9 @@ class Look:
 class Outcome:
     """The last event: how training ended, and the best epoch's figures."""
 
-    state: str  # "finished" or "stopped"
+    state: str  # "finished", "stopped" or "paused"
     epochs_done: int
-    best: dict[str, float]  # epoch, loss and score of the best validation
+    best: dict[str, float]  # epoch and figures of the best validation; nothing where it was paused before the first
     interval: tuple[float, float] | None
     seconds: float  # of this attempt
     images_per_second: float  # in training, without epochs on stored features unless there were no others
@@ -106,4 +120,4 @@ class Outcome:
         return {"kind": "outcome", **asdict(self)}
 
 
-Event = Started | Resumed | Step | EpochEnd | Looks | Look | Outcome
+Event = Started | Said | Resumed | Step | EpochEnd | Looks | Look | Outcome

@@ -1,19 +1,21 @@
 """The training loop: one path for classes and masks, a frozen backbone or none, from the start or taken up again.
 
 Every random draw comes from the recipe's seed and a name (`core.seeding`): the shuffle of epoch 3 is the same whether
-or not epoch 2 ran in this process. So a run that is taken up again at an epoch's end goes on exactly as it would have,
-and no generator states are saved.
+or not epoch 2 ran in this process. So a run that is taken up again goes on exactly as it would have; only what was
+drawn within an epoch, by dropout, is saved with the weights.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 from core.data.dataset import Dataset
 from core.errors import TrainingError
@@ -22,11 +24,13 @@ from core.seeding import derive
 from core.train.check import check
 from core.train.checkpoint import Checkpointer
 from core.train.course import Course
-from core.train.devices import accelerator_for
-from core.train.events import EpochEnd, Event, Outcome, Resumed, Step
-from core.train.task import Tally, Task, task_for
+from core.train.devices import accelerator_for, draws, set_draws, together
+from core.train.events import EpochEnd, Event, Outcome, Resumed, Said, Step
+from core.train.position import Position
+from core.train.task import Tally, Task, combined, task_for
 
 SECONDS_BETWEEN_STEPS_TOLD = 0.5  # telling costs a wait for the device, and nobody reads faster
+STEPS_BETWEEN_QUESTIONS = 8  # of several processes, which have to agree on whether to stop
 
 
 def train(
@@ -38,13 +42,17 @@ def train(
     best_facts: Path,
     last: Path,
     should_stop: Callable[[], bool] = lambda: False,
+    should_pause: Callable[[], bool] = lambda: False,
     resume: bool = False,
 ) -> Iterator[Event]:
     """Train `recipe` on `dataset`, telling what happens; the last event is an Outcome.
 
     `best`, `best_facts` and `last` are the files of `core.train.checkpoint`; any number of runs may share `cache`.
-    `should_stop` is asked after every step; when it says yes, the best epoch so far is kept. With `resume` and a saved
-    state, training goes on after the last saved epoch.
+    After every step it is asked whether to stop, and the best epoch so far is kept, or to pause, and everything is kept
+    as it is. With `resume` and a saved state, training goes on after the step at which that was saved.
+
+    Where several processes train one model (`recipe.processes`) each of them calls this with the same arguments. All
+    tell the same events, and the first of them writes the files and is asked whether to stop.
     Raises RecipeError or DatasetError before the start, WeightsError for weights that are not to be had, TrainingError
     when the loss is no number, StorageError when the disk is full.
     """
@@ -52,9 +60,10 @@ def train(
     with ExitStack() as stack:
         accelerator = stack.enter_context(accelerator_for(recipe))
         task = stack.enter_context(closing(task_for(recipe, dataset, accelerator.device, cache)))
-        keeper = Checkpointer(best, best_facts, last)
+        keeper = Checkpointer(best, best_facts, last, writes=accelerator.is_main_process)
         stack.callback(keeper.rescue)
-        yield from _train(recipe, dataset, accelerator, task, keeper, cache, should_stop, resume)
+        asked = _Asked(accelerator, should_stop, should_pause)
+        yield from _train(recipe, dataset, accelerator, task, keeper, cache, asked, resume)
 
 
 def _train(
@@ -64,71 +73,94 @@ def _train(
     task: Task,
     keeper: Checkpointer,
     cache: Path,
-    should_stop: Callable[[], bool],
+    asked: "_Asked",
     resume: bool,
 ) -> Iterator[Event]:
     began = time.monotonic()
 
     # The model, with its head drawn from the seed.
     torch.manual_seed(derive(recipe.seed, "weights"))
-    model = task.build().to(accelerator.device)
+    model = together(task.build().to(accelerator.device), accelerator)
 
     # Where an earlier attempt ended, if one did.
     saved = keeper.load_last() if resume else None
-    done, best_so_far = 0, None
+    at = Position.of(saved)
     if saved:
         model.load_state_dict(saved["model"])
-        done, best_so_far = saved["epoch"], saved["best"]
     if resume:
-        yield Resumed(done)
+        yield Resumed(at.epoch, at.step)
     yield from task.looks()
 
-    told, throughput, stopped, end_of_phase = -math.inf, _Throughput(), False, 0
+    told, throughput = -math.inf, _Throughput()
+    waits_for_nothing = accelerator.device.type == "cpu"  # elsewhere looking at a loss waits for the device
+    mine = (accelerator.process_index,) if accelerator.process_index else ()
     for number, phase in enumerate(recipe.phases):
-        start_of_phase, end_of_phase = end_of_phase, end_of_phase + phase.epochs
-        if done >= end_of_phase:
+        if number < at.phase:
             continue
-        course = Course(recipe, phase, dataset, model, task, cache, accelerator)
-        if saved and saved["phase"] == number:
+        if number > at.phase:
+            at = at.next_phase()
+        if at.over:
+            continue
+        course = Course(recipe, phase, dataset, model, task, cache, accelerator, pieces=at.pieces)
+        if saved and saved["at"]["phase"] == number:
             course.load(saved)
-        yield course.started(number)
+        if at.in_phase == 0:
+            yield course.started(number, at.epoch + 1)
 
-        for epoch in range(max(start_of_phase, done) + 1, end_of_phase + 1):
+        while not at.over and not asked.ends:
             # One epoch of learning. Dropout draws from the epoch's own seed.
-            torch.manual_seed(derive(recipe.seed, "epoch", epoch))
-            learned, looked, epoch_began = task.tally(), course.looked, time.monotonic()
-            for step, (inputs, targets) in enumerate(course.training_batches(draw=epoch - 1), start=1):
-                outputs = course.forward(inputs)
-                losses = task.losses(outputs, targets)
-                course.learn(losses.mean())
-                learned.add(losses, outputs, targets)
+            epoch, looked, epoch_began = at.epoch + 1, course.looked, time.monotonic()
+            torch.manual_seed(derive(recipe.seed, "epoch", epoch, *mine))
+            learned = task.tally()
+            done, images_before = at.step, 0
+            if saved and done:
+                learned.absorb(saved["learned"])
+                images_before = learned.images
+                set_draws(saved["draws"])
+            for step, (inputs, targets) in enumerate(course.training_batches(epoch, done), start=done + 1):
+                batch = course.learn(inputs, targets, epoch, step)
+                learned.add(*batch)
+                if course.pieces > at.pieces:
+                    at = replace(at, pieces=course.pieces)
+                    yield Said(epoch, step, _smaller(recipe, at.pieces))
                 now = time.monotonic()
-                if now - told >= SECONDS_BETWEEN_STEPS_TOLD:
-                    _insist_on_numbers(learned, epoch, step)
-                    rate = learned.images / (now - epoch_began)
+                due = now - told >= SECONDS_BETWEEN_STEPS_TOLD
+                if due or waits_for_nothing:
+                    _insist_on_numbers(learned, epoch, course.bad_step or step)
+                if due:
+                    rate = (learned.images - images_before) * accelerator.num_processes / (now - epoch_began)
                     yield Step(number, epoch, step, course.steps, learned.loss, rate, course.learning_rate)
                     told = now
-                if stopped := should_stop():
+                if (asked.after(step) or keeper.due(within_epoch=True)) and accelerator.num_processes == 1:
+                    within = {"learned": learned.state(), "draws": draws()}
+                    keeper.save(replace(at, step=step).state() | course.state() | within)
+                if asked.ends:
                     break
             stored = course.looked == looked
-            throughput.add(learned.images, time.monotonic() - epoch_began, stored)
-            if stopped and best_so_far:
+            seen = (learned.images - images_before) * accelerator.num_processes
+            throughput.add(seen, time.monotonic() - epoch_began, stored)
+            if asked.paused or (asked.stopped and at.best):
                 break
 
             # The same pass without learning, over images as they are. A run stopped in its first epoch gets one too.
-            _insist_on_numbers(learned, epoch, course.steps)
+            if course.convex:
+                learned = course.solve(task.tally())
+            learned = combined(task, learned, accelerator)
+            _insist_on_numbers(learned, epoch, course.bad_step or course.steps)
             validated = task.tally()
             with course.evaluating():
                 for inputs, targets in course.validation_batches():
-                    outputs = course.forward(inputs)
+                    outputs = course.answer(inputs)
                     validated.add(task.losses(outputs, targets), outputs, targets)
-                looks = [*task.look(epoch, course.forward)]
+                looks = [*task.look(epoch, course.answer)]
+            validated = combined(task, validated, accelerator)
             _insist_on_numbers(validated, epoch, course.steps)
             metrics, interval = validated.metrics(), validated.interval()
-            is_best = task.better(metrics, best_so_far)
+            is_best = task.better(metrics, at.best)
+            best = {**metrics, "epoch": epoch} if is_best else at.best
             if is_best:
-                best_so_far = {**metrics, "epoch": epoch}
-                keeper.keep_best(model, _facts(recipe, dataset, best_so_far, interval) | task.facts())
+                keeper.keep_best(course.kept(), _facts(recipe, dataset, best, interval) | task.facts())
+            course.end_epoch(metrics)
             yield EpochEnd(
                 phase=number,
                 epoch=epoch,
@@ -143,27 +175,61 @@ def _train(
                 per_class=validated.per_class(),
             )
             yield from looks
-            if stopped:
+            if asked.stopped:
                 break
-            done = epoch
-            stopped = should_stop()
-            keeper.save({"epoch": done, "phase": number, "best": best_so_far}, course.state, now=stopped)
-            if stopped:
-                break
+            at = at.after_epoch(recipe, metrics, best)
+
+            # The end of a phase, perhaps before its time.
+            if at.over and at.in_phase < phase.epochs:
+                yield Said(epoch, course.steps, _early(recipe, at))
+            going_back = at.over and recipe.restore_best and number + 1 < len(recipe.phases)
+            if going_back:
+                keeper.flush_best()
+                accelerator.wait_for_everyone()
+                model.load_state_dict(keeper.best_weights())
+            asked.after()
+            if going_back or asked.ends or keeper.due():
+                keeper.save(at.state() | course.state())
         course.close()
-        if stopped:
+        if asked.ends:
             break
 
     keeper.flush_best()
-    kept = keeper.kept_facts()
+    accelerator.wait_for_everyone()
+    kept = keeper.kept_facts() if at.best or asked.stopped else {"metrics": {}, "interval": None}
     yield Outcome(
-        state="stopped" if stopped else "finished",
-        epochs_done=done,
+        state="stopped" if asked.stopped else "paused" if asked.paused else "finished",
+        epochs_done=at.epoch,
         best=kept["metrics"],
         interval=kept["interval"] and tuple(kept["interval"]),
         seconds=time.monotonic() - began,
         images_per_second=throughput.overall,
     )
+
+
+class _Asked:
+    """Whether somebody wants training to end now, for good or for a while. All processes come to the same answer."""
+
+    def __init__(
+        self, accelerator: Accelerator, should_stop: Callable[[], bool], should_pause: Callable[[], bool]
+    ) -> None:
+        self._accelerator, self._questions = accelerator, (should_stop, should_pause)
+        self.stopped, self.paused = False, False
+
+    @property
+    def ends(self) -> bool:
+        return self.stopped or self.paused
+
+    def after(self, step: int = 0) -> bool:
+        """Ask, after a step (from 1) or after an epoch (0), and say whether training ends."""
+        if self._accelerator.num_processes == 1:
+            answers = [question() for question in self._questions]
+        elif step % STEPS_BETWEEN_QUESTIONS:
+            return False
+        else:
+            answers = broadcast_object_list([question() for question in self._questions])
+        self.stopped, self.paused = answers[0], answers[1] and not answers[0]
+        return self.ends
 
 
 class _Throughput:
@@ -208,5 +274,22 @@ def _insist_on_numbers(tally: Tally, epoch: int, step: int) -> None:
         raise TrainingError(
             f"Training stopped in epoch {epoch}, step {step}",
             found="a loss that is not a number",
-            do="Try a learning rate ten times smaller; the best epoch so far is kept",
+            do="Try a learning rate ten times smaller, or gradients clipped at 1; the best epoch so far is kept",
         )
+
+
+def _smaller(recipe: Recipe, pieces: int) -> str:
+    batch = recipe.batch_size
+    return (
+        f"The memory was not enough for {-(-2 * batch // pieces)} images at once: a batch is now "
+        f"{-(-batch // pieces)}, and {pieces * recipe.accumulate} of them make one step of the optimizer."
+    )
+
+
+def _early(recipe: Recipe, at: Position) -> str:
+    phase, stopping = recipe.phases[at.phase], recipe.early_stopping
+    metric = stopping.metric.replace("_", " ")
+    return (
+        f"Phase {phase.name!r} ended after {at.in_phase} of {phase.epochs} epochs: no better validation {metric} "
+        f"in {at.waited} epochs."
+    )

@@ -33,7 +33,7 @@ class MaskTally:
     """
 
     def __init__(self, classes: Sequence[str], device: torch.device) -> None:
-        self._classes, self._background = len(classes), background_of(classes)
+        self._classes, self._background, self._device = len(classes), background_of(classes), device
         self._loss = torch.zeros((), dtype=torch.float64, device="cpu" if device.type == "mps" else device)
         self._batches: list[torch.Tensor] = []
         self.images = 0
@@ -43,6 +43,16 @@ class MaskTally:
         self._loss += losses.detach().sum().to(self._loss)
         self._batches.append(pixel_counts(logits.detach(), targets))
         self.images += len(targets)
+
+    def state(self) -> dict[str, Any]:
+        """The counts so far."""
+        return {"loss": self._loss.cpu(), "counts": torch.from_numpy(self.counts), "images": self.images}
+
+    def absorb(self, state: dict[str, Any]) -> None:
+        """Add the counts of another tally."""
+        self._loss += state["loss"].to(self._loss)
+        self._batches.append(state["counts"].to(self._device, torch.int32))
+        self.images += state["images"]
 
     @property
     def counts(self) -> np.ndarray:
@@ -119,6 +129,9 @@ class SegmentationTask:
     def source(self, augmentation: Augmentation) -> MaskSource:
         """Images and masks."""
         return MaskSource(self.images, self._masks, self._dataset, augmentation, self._recipe.seed)
+
+    def mixing(self) -> None:
+        """Nothing: a mask of two pictures at once means nothing."""
 
     def losses(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of a batch, once for each of its images, (n,) float32, of logits (n, K, S, S), targets (n, S, S).

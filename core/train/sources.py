@@ -23,36 +23,51 @@ Index = tuple[int, int | None]  # row of the dataset, draw of the augmentation
 class ShuffledBatches:
     """Batches of (row, draw) for one epoch at a time, shuffled by seed and epoch alone.
 
-    A last batch of one image joins the batch before it, since batch normalisation cannot learn from one image.
+    A last batch of fewer images than the smallest that can be learned from joins the batch before it: batch
+    normalisation needs two, and of several processes each needs its share. `shares` (which of how many) gives a process
+    its part of every batch; `order(rows, generator)` arranges the rows of an epoch, a permutation unless told.
     """
 
-    def __init__(self, rows: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        rows: Sequence[int],
+        batch_size: int,
+        seed: int,
+        *,
+        order: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        shares: tuple[int, int] = (0, 1),
+    ) -> None:
         self._rows = np.asarray(rows)
-        self._batch_size, self._seed = batch_size, seed
-        self._draw = 0
+        self._seed, self._order = seed, order or _permuted
+        self._mine, self._shares = shares
+        whole, rest = divmod(len(self._rows), batch_size)
+        batches = max(1, whole + (rest >= 2 * self._shares))
+        self._ends = [*range(batch_size, batch_size * batches, batch_size), len(self._rows)]
+        self._draw, self._done = 0, 0
 
-    def start(self, draw: int) -> None:
-        """Choose the epoch by its draw number, from 0."""
-        self._draw = draw
+    def start(self, draw: int, done: int = 0) -> None:
+        """Choose the epoch by its draw number, from 0, and leave out the first `done` batches of it."""
+        self._draw, self._done = draw, done
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self._rows), self._batch_size)
-        return max(1, whole + (rest > 1))
+        return len(self._ends)
+
+    def images(self, first: int, last: int) -> int:
+        """How many images the batches from `first` to `last` have together, over all processes; both count from 1."""
+        return self._ends[last - 1] - (self._ends[first - 2] if first > 1 else 0)
 
     def __iter__(self) -> Iterator[list[Index]]:
-        order = np.random.default_rng(derive(self._seed, "shuffle", self._draw)).permutation(self._rows)
-        ends = [self._batch_size * number for number in range(1, len(self))] + [len(order)]
-        start = 0
-        for end in ends:
-            yield [(int(row), self._draw) for row in order[start:end]]
-            start = end
+        order = self._order(self._rows, np.random.default_rng(derive(self._seed, "shuffle", self._draw)))
+        starts = [0, *self._ends]
+        for start, end in list(zip(starts, self._ends, strict=False))[self._done :]:
+            yield [(int(row), self._draw) for row in order[start:end][self._mine :: self._shares]]
 
 
 class OrderedBatches:
-    """Batches of (row, None) in the order of the dataset, for validation."""
+    """Batches of (row, None) in the order of the dataset, for validation; `shares` as in ShuffledBatches."""
 
-    def __init__(self, rows: Sequence[int], batch_size: int) -> None:
-        self._rows, self._batch_size = list(rows), batch_size
+    def __init__(self, rows: Sequence[int], batch_size: int, *, shares: tuple[int, int] = (0, 1)) -> None:
+        self._rows, self._batch_size = list(rows[shares[0] :: shares[1]]), batch_size
 
     def __len__(self) -> int:
         return -(-len(self._rows) // self._batch_size)
@@ -85,6 +100,10 @@ class Itinerary:
                 self._ahead(following)
             yield batch
             batch = following
+
+
+def _permuted(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return generator.permutation(rows)
 
 
 class ImageSource(torch.utils.data.Dataset):

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 
+from core.augment.mixing import Mixing
 from core.augment.pipeline import Augmentation
 from core.data.dataset import Dataset
 from core.data.loading import DecodedImages
@@ -38,6 +41,12 @@ class Tally(Protocol):
     @property
     def loss(self) -> float:
         """Mean loss over the images so far. Reading it waits for the device."""
+
+    def state(self) -> dict[str, Any]:
+        """The counts so far, as tensors on the CPU and numbers."""
+
+    def absorb(self, state: dict[str, Any]) -> None:
+        """Add counts that another tally had: of the same pass before it was paused, or of another process's share."""
 
     def metrics(self) -> dict[str, float]:
         """Loss and scores of the pass."""
@@ -71,8 +80,11 @@ class Task(Protocol):
     def source(self, augmentation: Augmentation) -> Source:
         """The pictures and their targets."""
 
+    def mixing(self) -> Mixing | None:
+        """What mixes training pictures and their targets with one another; None where nothing does."""
+
     def losses(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """One loss per image, (n,) float32, whose mean is learned from."""
+        """One loss per image, (n,) float32, whose mean is learned from. Targets may be those that mixing gave."""
 
     def tally(self) -> Tally:
         """Fresh counts for one pass."""
@@ -102,6 +114,16 @@ TASKS: dict[str, type[ClassificationTask] | type[SegmentationTask]] = {
 def task_for(recipe: Recipe, dataset: Dataset, device: torch.device, cache: Path) -> Task:
     """The task of a recipe, with the decoded pictures of its dataset under `cache`; to be closed."""
     return TASKS[recipe.task](recipe, dataset, device, cache)
+
+
+def combined(task: Task, tally: Tally, accelerator: Accelerator) -> Tally:
+    """The counts of all processes that share a pass; the tally itself where there is only one."""
+    if accelerator.num_processes == 1:
+        return tally
+    whole = task.tally()
+    for state in gather_object([tally.state()]):
+        whole.absorb(state)
+    return whole
 
 
 def build_model(recipe: Recipe, classes: int, *, pretrained: bool = True) -> Network:

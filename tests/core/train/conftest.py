@@ -97,3 +97,11 @@ def attempt(tmp_path):
         return Attempt(tmp_path / name, recipe, dataset, **options)
 
     return run
+
+
+@pytest.fixture
+def saving_always(monkeypatch) -> None:
+    """A state is saved after every step and every epoch, as after hours of training."""
+    monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("core.train.checkpoint.SECONDS_WITHIN_EPOCHS", 0.0)
+    monkeypatch.setattr("core.train.checkpoint.MOST_OF_TIME", float("inf"))

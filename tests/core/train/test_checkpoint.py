@@ -28,11 +28,13 @@ def small_files_only():
 def test_nothing_is_written_until_some_seconds_have_passed(files):
     now = [0.0]
     keeper = Checkpointer(*files, clock=lambda: now[0])
-    keeper.keep_best(torch.nn.Linear(2, 2), {"epoch": 1})
-    keeper.save({"epoch": 1}, dict)
-    assert not any(file.exists() for file in files)
+    keeper.keep_best(torch.nn.Linear(2, 2).state_dict(), {"epoch": 1})
+    assert not keeper.due()
     now[0] = 6.0
-    keeper.save({"epoch": 2}, dict)
+    assert keeper.due()
+    assert not keeper.due(within_epoch=True)
+    keeper.save({"epoch": 2})
+    assert not keeper.due()
     assert keeper.load_last()["epoch"] == 2
     assert read_facts(files[0]) == json.loads(files[1].read_text()) == {"epoch": 1}
 
@@ -40,7 +42,7 @@ def test_nothing_is_written_until_some_seconds_have_passed(files):
 def test_the_best_is_a_copy_that_later_training_does_not_touch(files):
     keeper, model = Checkpointer(*files), torch.nn.Linear(2, 2)
     before = model.weight.detach().clone()
-    keeper.keep_best(model, {"epoch": 1})
+    keeper.keep_best(model.state_dict(), {"epoch": 1})
     torch.nn.init.zeros_(model.weight)
     keeper.flush_best()
     from safetensors.torch import load_file
@@ -50,13 +52,13 @@ def test_the_best_is_a_copy_that_later_training_does_not_touch(files):
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_earlier_files_whole(files, small_files_only):
     keeper, large = Checkpointer(*files), torch.nn.Linear(300, 300)
-    keeper.keep_best(torch.nn.Linear(2, 2), {"epoch": 1})
-    keeper.save({"epoch": 1}, dict, now=True)
-    keeper.keep_best(large, {"epoch": 2})
+    keeper.keep_best(torch.nn.Linear(2, 2).state_dict(), {"epoch": 1})
+    keeper.save({"epoch": 1})
+    keeper.keep_best(large.state_dict(), {"epoch": 2})
     with pytest.raises(StorageError, match="Nothing more can be written"):
         keeper.flush_best()
     with pytest.raises(StorageError, match="Nothing more can be written"):
-        Checkpointer(*files).save({"epoch": 2}, lambda: {"model": large.state_dict()}, now=True)
+        Checkpointer(*files).save({"epoch": 2, "model": large.state_dict()})
     assert read_facts(files[0]) == {"epoch": 1}
     assert keeper.load_last()["epoch"] == 1
     assert sorted(path.name for path in files[0].parent.iterdir()) == ["best.json", "best.safetensors", "last.pt"]
@@ -68,3 +70,27 @@ def test_a_missing_and_a_damaged_model_are_told_apart(files):
     files[0].write_bytes(b"not a model")
     with pytest.raises(WeightsError, match="damaged"):
         load_trained(files[0])
+
+
+def test_a_state_that_takes_long_to_write_is_written_less_often(files, monkeypatch):
+    now = [0.0]
+    keeper = Checkpointer(*files, clock=lambda: now[0])
+
+    def slow(state, path):
+        now[0] += 10
+        path.write_bytes(b"")
+
+    monkeypatch.setattr("core.train.checkpoint._save_state", slow)
+    keeper.save({})
+    now[0] += 499
+    assert not keeper.due()
+    now[0] += 2
+    assert keeper.due()
+
+
+def test_one_of_several_processes_writes(files):
+    keeper = Checkpointer(*files, writes=False)
+    keeper.keep_best(torch.nn.Linear(2, 2).state_dict(), {"epoch": 1})
+    keeper.save({"epoch": 1})
+    keeper.flush_best()
+    assert not any(file.exists() for file in files)

@@ -69,8 +69,7 @@ def test_another_seed_gives_other_weights(attempt, recipe, coloured):
     assert one.best.read_bytes() != two.best.read_bytes()
 
 
-def test_a_run_taken_up_again_ends_as_if_it_had_never_stopped(attempt, recipe, coloured, monkeypatch):
-    monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
+def test_a_run_taken_up_again_ends_as_if_it_had_never_stopped(attempt, recipe, coloured, saving_always):
     whole = attempt("whole", recipe, coloured)
     asked = iter(range(1000))
     attempt("parts", recipe, coloured, should_stop=lambda: next(asked) >= 5)  # stops within the second epoch
@@ -119,8 +118,7 @@ def test_training_the_head_leaves_the_backbone_as_it_was(attempt, small_recipe, 
     assert any(name.endswith("running_mean") for name in ours)
 
 
-def test_phases_follow_each_other_and_a_kill_in_the_second_is_made_good(attempt, small_recipe, coloured, monkeypatch):
-    monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
+def test_phases_follow_each_other_and_a_kill_in_the_second_is_made_good(attempt, small_recipe, coloured, saving_always):
     second = {"name": "all", "trainable": "last 40%", "epochs": 2, "learning_rate": 0.001}
     recipe = small_recipe.set({"phases.1": second})
     whole = attempt("whole", recipe, coloured)

@@ -93,8 +93,7 @@ def test_the_same_recipe_gives_the_same_weights_bit_for_bit(attempt, recipe, sha
     assert other.best.read_bytes() != one.best.read_bytes()
 
 
-def test_a_run_taken_up_again_ends_as_if_it_had_never_stopped(attempt, recipe, shapes, monkeypatch):
-    monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
+def test_a_run_taken_up_again_ends_as_if_it_had_never_stopped(attempt, recipe, shapes, saving_always):
     whole = attempt("whole", recipe, shapes)
     asked = iter(range(1000))
     attempt("parts", recipe, shapes, should_stop=lambda: next(asked) >= 5)  # stops within the second epoch
@@ -107,8 +106,7 @@ def test_a_run_taken_up_again_ends_as_if_it_had_never_stopped(attempt, recipe, s
         assert np.array_equal(one.masks, two.masks)
 
 
-def test_phases_follow_each_other_and_a_kill_in_the_second_is_made_good(attempt, small, shapes, monkeypatch):
-    monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
+def test_phases_follow_each_other_and_a_kill_in_the_second_is_made_good(attempt, small, shapes, saving_always):
     second = {"name": "all", "trainable": "last 40%", "epochs": 1, "learning_rate": 0.001}
     recipe = small.set(DECODER | {"phases.0.epochs": 1, "phases.1": second})
     whole = attempt("whole", recipe, shapes)
