@@ -13,7 +13,12 @@ MOST_STOPS = 1000  # a slider with more positions is a number field instead
 
 
 def knob_widget(knob: Knob, value: Any, key: str) -> Any:
-    """Draw a knob and give its value, checked, as a browser can send anything. Raises RecipeError for a bad one."""
+    """Draw a knob that starts from `value`, and give what it was turned to, checked, as a browser can send anything.
+
+    Raises RecipeError for a bad value.
+    """
+    if key not in st.session_state:
+        st.session_state[key] = value
     name = plain(knob.label)
     keep = {"key": key, "help": knob.help or None, "persist_state": "session"}
     match knob:
@@ -21,12 +26,11 @@ def knob_widget(knob: Knob, value: Any, key: str) -> Any:
             label = f"{name} ({plain(knob.unit)})" if knob.unit else name
             fits = (knob.high - knob.low) / knob.step <= MOST_STOPS
             draw = st.slider if fits else st.number_input
-            number = draw(label, knob.low, knob.high, value, step=knob.step, format=_format(knob), **keep)
-            return knob.check(number)
+            return knob.check(draw(label, knob.low, knob.high, step=knob.step, format=_format(knob), **keep))
         case ChoiceKnob():
-            return knob.check(st.selectbox(name, knob.options, knob.options.index(value), **keep))
+            return knob.check(st.selectbox(name, knob.options, **keep))
         case BoolKnob():
-            return knob.check(st.toggle(name, value, **keep))
+            return knob.check(st.toggle(name, **keep))
 
 
 def knob_widgets(knobs: tuple[Knob, ...], key: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The choices of a training run as widgets: those of every run here, those of one task in a file of its own.
+"""The choices of a training run as widgets: a preset that chooses everything, and every choice within reach.
 
-A preset sets all fields; whatever is changed afterwards is what the person changed. With data of another task the form
-starts again from that task's first preset.
+A preset sets all fields; whatever is changed afterwards is what the person changed, is counted, and can be taken back.
+With data of another task the form starts again from that task's first preset.
 """
 
 from typing import Any
@@ -10,54 +10,53 @@ import streamlit as st
 
 from core.augment.catalog import POLICIES, policy, transform
 from core.data.dataset import Dataset
-from core.presets import DEFAULTS, preset, presets_for
-from core.recipe import AugmentChoice, Recipe
-from core.train.optimizers import OPTIMIZERS
-from core.train.schedules import SCHEDULES
-from pages.shared import classifier_form, fields, segmenter_form, state
-from pages.shared.words import SCORE_WORDS, plain
+from core.presets import DEFAULTS, Preset, preset, presets_for
+from core.recipe import AugmentChoice, Recipe, diff
+from pages.shared import classifier_form, fields, phases_form, segmenter_form, state, technique_form
+from pages.shared.words import count, plain
 
 PRESET, TASK, POLICY, SEED = "train_preset", "train_task", "train_policy", "train_seed"
+REPORT = "train_report"  # which course report, where one of them is the start
+A_REPORT = "report"  # stands for them all among the presets
 OWN = "own"  # the choice made on the Augment page, among the policies
 OF_PRESET = "preset"  # the rows that the preset brings with it, among the policies
 FORMS = {"classification": classifier_form, "segmentation": segmenter_form}
-PATHS = (
-    "batch_size",
-    *(f"phases.{n}.{field}" for n in range(2) for field in ("trainable", "epochs", "learning_rate")),
-    *("image_size", "fit", "best_by"),
-    *("optimizer.name", "optimizer.weight_decay", "schedule.name", "schedule.warmup"),
-)
+KEPT = (PRESET, TASK, POLICY, SEED, REPORT, fields.key("name"))  # whatever preset is chosen
+NOT_OF_PRESET = ("dataset", "name", "seed", "preset")  # fields that a preset does not mean to set
 
 
 def recipe_form(dataset: Dataset) -> Recipe:
     """Draw the choices and give the recipe they make. Raises RecipeError for a value that no recipe may have."""
     settle(dataset.task)
-    form = FORMS[dataset.task]
-    st.segmented_control(
-        "What learns",
-        [row.name for row in presets_for(dataset.task)],
-        format_func=lambda name: preset(name).label,
-        required=True,
-        key=PRESET,
-        on_change=_follow_preset,
-        persist_state="session",
-    )
+    form, images = FORMS[dataset.task], min(4096, max(1, len(dataset.of("train"))))
+    _pick(dataset.task)
     base = _base()
-    st.caption(plain(preset(base.preset).summary))
+    base = base.set({"batch_size": min(base.batch_size, images)})
+    about = st.container()
 
     changes: dict[str, Any] = {}
-    images = min(4096, max(1, len(dataset.of("train"))))
     left, right = st.columns(2, gap="medium")
     with left:
         changes |= form.network(base, dataset)
     with right:
         augment = _augmentation(base)
-    for number, phase in enumerate(base.phases):
-        changes |= _phase(base, number, phase.name if len(base.phases) > 1 else "", images, form.TRAINABLE)
-    with st.expander("More choices", icon=":material/tune:", key="train_more"):
-        changes |= _more(base, dataset)
+        with st.grid(2, min_column_width=110):
+            sizes = {size: f"{size} × {size}" for size in form.SIZES}
+            changes |= fields.choice(base, "image_size", "Image size (pixels)", sizes)
+            changes |= fields.number(base, "batch_size", "Batch", "Images per step.", most=images)
+    changes |= phases_form.phases_form(base, form.TRAINABLE)
+    with st.container(key="train_parts", gap="xsmall"):
+        changes |= form.parts(base, dataset)
+        changes |= technique_form.optimizer(base)
+        changes |= technique_form.regularisation(base)
+        changes |= technique_form.stopping(base)
+        changes |= technique_form.machine(base)
+        changes |= _rest(base, dataset)
     recipe = base.set({**changes, "dataset": dataset.id})
-    return recipe.model_copy(update={"augment": augment.model_copy(update={"views": recipe.augment.views})})
+    recipe = recipe.model_copy(update={"augment": augment.model_copy(update={"views": recipe.augment.views})})
+    with about:
+        _about(preset(base.preset), base, recipe)
+    return recipe
 
 
 def settle(task: str) -> None:
@@ -65,7 +64,7 @@ def settle(task: str) -> None:
     if st.session_state.get(TASK) != task:
         st.session_state[TASK] = task
         st.session_state[PRESET] = DEFAULTS[task]
-        _begin_again()
+        fields.begin_again(KEPT)
 
 
 def begin_with(choice: AugmentChoice, seed: int, task: str) -> None:
@@ -86,17 +85,72 @@ def shape(task: str) -> tuple[int, str]:
     """Side in pixels and fit with which the next run of this task will see its images."""
     settle(task)
     base = _base()
-    return tuple(st.session_state[fields.start(base, path)] for path in ("image_size", "fit"))
+    return tuple(fields.held(base, path) for path in ("image_size", "fit"))
+
+
+# Presets
+
+
+def _reports(task: str) -> list[Preset]:
+    return [row for row in presets_for(task) if getattr(row, "page", "")]
 
 
 def _base() -> Recipe:
-    return preset(st.session_state[PRESET]).recipe()
+    name = st.session_state[PRESET]
+    return preset(st.session_state[REPORT] if name == A_REPORT else name).recipe()
+
+
+def _pick(task: str) -> None:
+    """What to start from: one of the plain ways, or what a course report did."""
+    reports = {row.name: row.label for row in _reports(task)}
+    options = {row.name: row.label for row in presets_for(task) if row.name not in reports}
+    if reports:
+        options[A_REPORT] = "As in a course report"
+    if st.session_state.get(REPORT) not in reports:
+        st.session_state[REPORT] = next(iter(reports), None)
+    st.segmented_control(
+        "Start from",
+        list(options),
+        format_func=options.get,
+        required=True,
+        key=PRESET,
+        on_change=_follow_preset,
+        persist_state="session",
+        wrap=True,
+    )
+    fields.among(st.session_state[PRESET], options, "preset")
+    if st.session_state[PRESET] == A_REPORT:
+        st.selectbox(
+            "Report",
+            list(reports),
+            format_func=reports.get,
+            key=REPORT,
+            on_change=_follow_preset,
+            persist_state="session",
+        )
+        fields.among(st.session_state[REPORT], reports, "preset")
+
+
+def _about(row: Preset, base: Recipe, recipe: Recipe) -> None:
+    """What the preset is for, where it differs from its report, and what was changed since."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(plain(row.summary), width="stretch")
+        changed = [found for found in diff(base, recipe) if found.path.split(".")[0] not in NOT_OF_PRESET]
+        if changed:
+            with st.popover(f"{count(len(changed), 'choice')} unlike the preset", type="tertiary", key="train_unlike"):
+                for found in changed:
+                    st.markdown(f"{plain(found.path)}: {_told(found.left)} → **{_told(found.right)}**")
+                st.button("As the preset again", key="as_preset", icon=":material/undo:", on_click=_follow_preset)
+
+
+def _told(value: Any) -> str:
+    return "nothing" if value is None else plain(str(value), 40)
 
 
 def _follow_preset() -> None:
     """A preset was picked: every field starts again from what it says, its augmentation among them, unless that was
     set by hand on the Augment page."""
-    _begin_again()
+    fields.begin_again(KEPT)
     augment = _base().augment
     if augment.rows is not None:
         st.session_state[POLICY] = OF_PRESET
@@ -104,9 +158,7 @@ def _follow_preset() -> None:
         st.session_state[POLICY] = augment.policy
 
 
-def _begin_again() -> None:
-    task = st.session_state[TASK]
-    fields.begin_again(_base(), (*PATHS, *FORMS[task].PATHS))
+# What every run has
 
 
 def _augmentation(base: Recipe) -> AugmentChoice:
@@ -138,51 +190,15 @@ def _augmentation(base: Recipe) -> AugmentChoice:
     return AugmentChoice(policy=name)
 
 
-def _phase(base: Recipe, number: int, name: str, images: int, layers: dict[str, str]) -> dict[str, Any]:
-    path, changes = f"phases.{number}", {}
-    if name:
-        st.markdown(f"**Phase {number + 1}: {plain(name)}**")
-    with st.grid(5, min_column_width=110):
-        changes |= fields.choice(base, f"{path}.trainable", "Trains", layers, "Which layers may change.")
-        changes |= fields.number(base, f"{path}.epochs", "Epochs", 1, 1000, 1, "Passes over the training images.")
-        rate = "How far one step moves the weights, at its peak."
-        changes |= fields.number(base, f"{path}.learning_rate", "Learning rate", 1e-6, 10.0, 1e-4, rate)
-        if number == 0:
-            key = fields.start(base, "batch_size")
-            st.session_state[key] = min(st.session_state[key], images)
-            changes |= fields.number(base, "batch_size", "Batch", 1, images, 1, "Images per step.")
-            same = "The same seed gives the same run, bit for bit on a CPU."
-            changes |= fields.number(base, "seed", "Seed", 0, 2**31 - 1, 1, same)
-    return changes
-
-
-def _more(base: Recipe, dataset: Dataset) -> dict[str, Any]:
+def _rest(base: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """How pictures become squares, the run's name, its seed."""
     form = FORMS[dataset.task]
-    first, second, third = st.columns(3)
-    with first:
-        st.text_input(
-            "Name of the run",
-            key=fields.start(base, "name"),
-            max_chars=80,
-            placeholder="from its choices",
-            persist_state="session",
-        )
-        changes = {"name": st.session_state[fields.key("name")]}
-        sizes = {size: f"{size} × {size}" for size in form.SIZES}
-        changes |= fields.choice(base, "image_size", "Image size (pixels)", sizes)
-        changes |= fields.choice(base, "fit", "How images become square", form.FITS)
+    told = [form.FITS[fields.held(base, "fit")], f"seed {fields.held(base, 'seed')}", fields.held(base, "name")]
+    with technique_form.part("Pictures, name, seed", told, "train_rest_part", "sell"), st.grid(4, min_column_width=150):
+        changes = fields.choice(base, "fit", "How images become square", form.FITS)
         changes |= form.pictures(base)
-    with second:
-        changes |= fields.choice(base, "optimizer.name", "Optimizer", {row.name: row.label for row in OPTIMIZERS})
-        decay = "Pulls weights towards 0."
-        changes |= fields.number(base, "optimizer.weight_decay", "Weight decay", 0.0, 1.0, 0.01, decay)
-        schedules = {row.name: row.label for row in SCHEDULES}
-        changes |= fields.choice(base, "schedule.name", "Learning rate over time", schedules)
-        warmup = "Share of the steps spent rising to the peak."
-        changes |= fields.number(base, "schedule.warmup", "Warm-up", 0.0, 0.5, 0.01, warmup)
-        figures = {"score": f"validation {SCORE_WORDS[dataset.task]}", "loss": "validation loss"}
-        best = "The epoch that is best by this figure is the one whose weights are kept."
-        changes |= fields.choice(base, "best_by", "Keeps the epoch with the best", figures, best)
-    with third:
-        changes |= form.loss(base, dataset)
-    return changes
+        key = fields.start(base, "name")
+        st.text_input("Name of the run", key=key, max_chars=80, placeholder="from its choices", persist_state="session")
+        same = "The same seed gives the same run, bit for bit on a CPU."
+        changes |= fields.number(base, "seed", "Seed", same)
+    return changes | {"name": st.session_state[key]}

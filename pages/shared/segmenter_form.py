@@ -6,10 +6,10 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.models.architectures import ARCHITECTURES, ENCODERS, ArchitectureRow, architecture, find_encoder
-from core.recipe import MaskLossChoice, Recipe
-from core.train.mask_losses import MASK_LOSSES, MaskLossRow, knob_values, mask_loss_row
-from pages.shared import cache, fields
-from pages.shared.forms import knob_widget
+from core.recipe import Recipe
+from core.train.mask_losses import MASK_LOSSES, mask_loss_row
+from pages.shared import cache, class_weights, fields
+from pages.shared.technique_form import part
 from pages.shared.words import plain
 
 TRAINABLE = {
@@ -20,13 +20,6 @@ TRAINABLE = {
 }
 SIZES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
 FITS = {"squash": "distort", "pad": "pad with grey, ignored in masks"}
-PATHS = ("model.architecture", "model.encoder", "model.weights", "loss.name", "loss.class_weights")
-WEIGHTS = {
-    "none": "all the same",
-    "balanced": "the rarer, the more",
-    "own": "numbers of my own",
-}
-_OWN_WEIGHTS = "train_loss_own_weights"
 
 
 def network(base: Recipe, dataset: Dataset) -> dict[str, Any]:
@@ -42,7 +35,8 @@ def network(base: Recipe, dataset: Dataset) -> dict[str, Any]:
     known = find_encoder(encoder)
     told = f"{plain(known.sentence)} Licence {plain(known.licence)}. " if known else ""
     st.caption(f"{plain(row.sentence)}  \n{told}{plain(cache.encoder_weights(encoder).sentence)}")
-    return changes
+    starts = {"pretrained": "ImageNet weights", "random": "random weights"}
+    return changes | fields.choice(base, "model.weights", "Encoder starts from", starts)
 
 
 def _encoder(base: Recipe, on: ArchitectureRow) -> dict[str, Any]:
@@ -71,51 +65,21 @@ def _encoder_line(name: str) -> str:
     return f"{row.label} · {row.megabytes:,.0f} MB {where}" if row else f"{name}, {where}"
 
 
-def pictures(base: Recipe) -> dict[str, Any]:
-    """Where the encoder starts."""
-    starts = {"pretrained": "ImageNet weights", "random": "random weights"}
-    return fields.choice(base, "model.weights", "Encoder starts from", starts)
-
-
-def loss(base: Recipe, dataset: Dataset) -> dict[str, Any]:
+def parts(base: Recipe, dataset: Dataset) -> dict[str, Any]:
     """What is minimised over the pixels, with the knobs of the chosen loss, and how much each class counts."""
-    rows = {row.name: row.label for row in MASK_LOSSES}
-    name = fields.choice(base, "loss.name", "Loss", rows)["loss.name"]
-    row = mask_loss_row(name)
-    st.caption(plain(row.sentence))
-    values, standard = _knobs(row, base), _standard(row, base)
-    changed = {knob.name: values[knob.name] for knob in row.knobs if values[knob.name] != knob.default}
-    kept = base.loss.values if row.name == base.loss.name and values == standard else changed
-    weights = _class_weights(base, dataset) if row.weighted else "none"
-    return {"loss": {"name": name, "values": kept, "class_weights": weights}}
+    told = [mask_loss_row(fields.held(base, "loss.name")).label]
+    told += ["classes weighed"] if class_weights.chosen(base) != "none" else []
+    with part("Loss and class balance", told, "train_loss_part", "balance"):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            changes = fields.row(base, "loss.name", "Loss", MASK_LOSSES)
+            row = mask_loss_row(changes["loss.name"])
+            changes |= fields.knobs(base, "loss", row.name, row.knobs)
+        with right:
+            weights = class_weights.class_weights(base, dataset) if row.weighted else {class_weights.PATH: "none"}
+    return changes | weights
 
 
-def _standard(row: MaskLossRow, base: Recipe) -> dict[str, Any]:
-    """The knobs of a loss as the preset has them, or as they are by default where the preset has another loss."""
-    return knob_values(base.loss if base.loss.name == row.name else MaskLossChoice(name=row.name))
-
-
-def _knobs(row: MaskLossRow, base: Recipe) -> dict[str, Any]:
-    standard = _standard(row, base)
-    key = f"train_loss_{base.preset}_{row.name}"  # a preset starts its own knobs
-    return {knob.name: knob_widget(knob, standard[knob.name], f"{key}_{knob.name}") for knob in row.knobs}
-
-
-def _class_weights(base: Recipe, dataset: Dataset) -> str | list[float]:
-    about = "A rare class weighed more is found more often, and more often where it is not."
-    chosen = fields.choice(base, "loss.class_weights", "Classes count", WEIGHTS, about)["loss.class_weights"]
-    if chosen != "own":
-        return chosen
-    with st.grid(2, min_column_width=110):
-        return [
-            st.number_input(
-                plain(name, 30),
-                0.01,
-                1000.0,
-                1.0,
-                0.5,
-                key=f"{_OWN_WEIGHTS}_{dataset.id}_{place}",
-                persist_state="session",
-            )
-            for place, name in enumerate(dataset.classes)
-        ]
+def pictures(base: Recipe) -> dict[str, Any]:
+    """How pictures reach the network, besides their size."""
+    return {}

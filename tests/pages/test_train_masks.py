@@ -86,7 +86,7 @@ def test_each_loss_shows_its_knobs_and_no_others(visit, mask_dataset, recipe, ro
     well(app)
 
     keys = [str(widget.key) for kind in ("slider", "toggle", "number_input", "selectbox") for widget in app.get(kind)]
-    knobs = [key for key in keys if key.startswith("train_loss_unet_")]
+    knobs = [key for key in keys if key.startswith("train_loss_values_")]
     assert knobs == [] if not row.knobs else len(knobs) == len(row.knobs)
     assert recipe().loss.name == row.name
 
@@ -94,7 +94,7 @@ def test_each_loss_shows_its_knobs_and_no_others(visit, mask_dataset, recipe, ro
 def test_a_knob_that_was_turned_is_in_the_recipe_and_the_others_are_not(visit, mask_dataset, recipe):
     app = visit("train")
     app.selectbox(key="train_loss_name").set_value("focal").run()
-    app.slider(key="train_loss_unet_focal_gamma").set_value(3.0).run()
+    app.slider(key="train_loss_values_focal_gamma").set_value(3.0).run()
     well(app)
 
     assert recipe().loss.values == {"gamma": 3.0}

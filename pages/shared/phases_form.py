@@ -1,0 +1,209 @@
+"""The phases of a training run as widgets: a few as a line each, many as a table with one of them open.
+
+The phases themselves are held in session state as plain data; each widget of a line is filled from them and writes back
+to them. Whatever adds, removes or moves a phase rewrites the data and lets the widgets start again.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.knobs import find
+from core.recipe import Phase, Recipe, ScheduleChoice
+from core.train.schedules import SCHEDULES
+from pages.shared import fields
+from pages.shared.words import count, plain
+
+PHASES = "train_phases"  # the session key of all phases, as plain data
+OPEN = "train_open_phase"  # which of many phases is open, from 1
+LINES = 4  # phases that are drawn as a line each; more of them become a table
+MOST = next(rule.max_length for rule in Recipe.model_fields["phases"].metadata if hasattr(rule, "max_length"))
+OF_RECIPE = ""  # stands for the recipe's own schedule, among the schedules of a phase
+RATE_STEP = 1e-4
+
+
+def phases_form(base: Recipe, layers: Mapping[str, str]) -> dict[str, Any]:
+    """Draw the phases and give them as a change. `layers` are the usual choices of what may learn, and their words."""
+    phases = held(base)
+    if len(phases) > LINES:
+        _line(base, _chosen(phases), phases, layers)
+    else:
+        for number in range(len(phases)):
+            _line(base, number, phases, layers)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Add a phase",
+            key="add_phase",
+            icon=":material/add:",
+            type="tertiary",
+            disabled=len(phases) >= MOST,
+            on_click=_change,
+            args=(base, "copy", len(phases) - 1),
+        )
+        if len(phases) > 1:
+            epochs = sum(phase["epochs"] for phase in phases)
+            st.caption(f"{count(len(phases), 'phase')}, {count(epochs, 'epoch')} together.", width="content")
+    return {"phases": phases}
+
+
+def held(base: Recipe) -> list[dict[str, Any]]:
+    """The phases that are chosen, as plain data."""
+    if PHASES not in st.session_state:
+        hold(base.model_dump(mode="json")["phases"])
+    return [dict(phase) for phase in st.session_state[PHASES]]
+
+
+def hold(phases: list[dict[str, Any]]) -> None:
+    """Choose these phases; every widget starts from them."""
+    for name in [name for name in st.session_state if str(name).startswith(f"{PHASES}_")]:
+        del st.session_state[name]
+    st.session_state[PHASES] = phases
+
+
+def _chosen(phases: list[dict[str, Any]]) -> int:
+    """Show all of many phases, and give the one that is open, from 0."""
+    key = f"{PHASES}_table"
+    st.session_state.setdefault(OPEN, 1)
+    table = pd.DataFrame(
+        {
+            "phase": range(1, len(phases) + 1),
+            "name": [phase["name"] for phase in phases],
+            "trains": [phase["trainable"] for phase in phases],
+            "epochs": [phase["epochs"] for phase in phases],
+            "learning rate": [phase["learning_rate"] for phase in phases],
+            "schedule": [_schedule_words(phase) for phase in phases],
+        }
+    )
+
+    def take() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        st.session_state[OPEN] = rows[0] + 1 if rows else st.session_state[OPEN]
+
+    st.dataframe(
+        table,
+        hide_index=True,
+        key=key,
+        on_select=take,
+        selection_mode="single-row",
+        column_config={"learning rate": st.column_config.NumberColumn(format="%g")},
+        alt="The phases of the run",
+    )
+    fields.value(OPEN, "Phase to change", 1, len(phases), 1, "Or click its row in the table.")
+    return st.session_state[OPEN] - 1
+
+
+def _schedule_words(phase: dict[str, Any]) -> str:
+    return find(SCHEDULES, phase["schedule"]["name"], "schedule.name").label if phase["schedule"] else "of the recipe"
+
+
+def _line(base: Recipe, number: int, phases: list[dict[str, Any]], layers: Mapping[str, str]) -> None:
+    phase, several = phases[number], len(phases) > 1
+    if several:
+        st.markdown(f"**Phase {number + 1}: {plain(phase['name'], 40)}**")
+    with (
+        st.container(key=f"phase_{number}"),
+        st.grid(5 if several else 4, min_column_width=110, vertical_alignment="bottom"),
+    ):
+        options = layers if phase["trainable"] in layers else {phase["trainable"]: phase["trainable"], **layers}
+        st.selectbox(
+            "Trains",
+            list(options),
+            format_func=lambda value: options.get(value, value),
+            key=_start(number, phase, "trainable"),
+            help='Which layers may change. More can be typed in, such as "last 3 layers" or "last 30%".',
+            accept_new_options=True,
+            persist_state="session",
+        )
+        for field, label, step, help in (
+            ("epochs", "Epochs", 1, "Passes over the training images."),
+            ("learning_rate", "Learning rate", RATE_STEP, "How far one step moves the weights, at its peak."),
+        ):
+            fields.value(_start(number, phase, field), label, *fields.bounds(Phase, field), step, help)
+        if several:
+            _schedule(number, phase)
+        with st.container(horizontal=True):
+            with st.popover("More", icon=":material/tune:", key=f"{PHASES}_{number}_more", width="stretch"):
+                _details(base, number, phase)
+            if several:
+                _actions(base, number, phases)
+    for field in ("name", "trainable", "epochs", "learning_rate", "solver"):
+        phase[field] = st.session_state[_start(number, phase, field)]
+    st.session_state[PHASES] = phases
+
+
+def _start(number: int, phase: dict[str, Any], field: str) -> str:
+    """The session key of a field of a phase, which holds what the phase says unless something was chosen."""
+    key = fields.key(f"phases.{number}.{field}")
+    if key not in st.session_state:
+        st.session_state[key] = phase[field]
+    return key
+
+
+def _schedule(number: int, phase: dict[str, Any]) -> None:
+    key = fields.key(f"phases.{number}.schedule.name")
+    if key not in st.session_state:
+        st.session_state[key] = phase["schedule"]["name"] if phase["schedule"] else OF_RECIPE
+    options = {OF_RECIPE: "of the recipe"} | {row.name: row.label for row in SCHEDULES}
+    st.selectbox(
+        "Rate over time",
+        list(options),
+        format_func=options.get,
+        key=key,
+        help="How the learning rate moves within this phase; that of the recipe stands under Optimizer and schedule.",
+        persist_state="session",
+    )
+    name = fields.among(st.session_state[key], options, f"phases.{number}.schedule.name")
+    if name == OF_RECIPE:
+        phase["schedule"] = None
+    elif phase["schedule"] is None or phase["schedule"]["name"] != name:
+        phase["schedule"] = ScheduleChoice(name=name).model_dump(mode="json")
+
+
+def _details(base: Recipe, number: int, phase: dict[str, Any]) -> None:
+    name = _start(number, phase, "name")
+    st.text_input("Name of the phase", key=name, max_chars=40, persist_state="session")
+    solver = _start(number, phase, "solver")
+    if base.task == "classification":
+        options = {"steps": "step by step", "convex": "solved to the end at once"}
+        st.selectbox(
+            "The head is",
+            list(options),
+            format_func=options.get,
+            key=solver,
+            help="A linear head on a frozen backbone has one best answer, which a solver finds without steps.",
+            persist_state="session",
+        )
+
+
+def _actions(base: Recipe, number: int, phases: list[dict[str, Any]]) -> None:
+    same = sum(phase["trainable"] == phases[number]["trainable"] for phase in phases)
+    options = {"up": "Move up", "down": "Move down", "copy": "Add a copy below", "remove": "Remove"}
+    if same > 1:
+        options["spread"] = f"The same for all {same} that train this much"
+    key = f"phase_do_{number}"
+
+    def act() -> None:
+        _change(base, st.session_state[key], number)
+
+    st.menu_button("", list(options), format_func=options.get, key=key, icon=":material/more_vert:", on_click=act)
+
+
+def _change(base: Recipe, what: str, number: int) -> None:
+    """Add, remove or move a phase, or give its figures to all phases that train as much."""
+    phases = held(base)
+    if not 0 <= number < len(phases):
+        return
+    to = {"up": number - 1, "down": number + 1, "copy": number + 1}.get(what, number)
+    if what == "copy" and len(phases) < MOST:
+        phases.insert(to, dict(phases[number]))
+    elif what == "remove" and len(phases) > 1:
+        del phases[number]
+    elif what in ("up", "down") and 0 <= to < len(phases):
+        phases.insert(to, phases.pop(number))
+    elif what == "spread":
+        given = {field: phases[number][field] for field in ("epochs", "learning_rate", "schedule")}
+        phases = [phase | given if phase["trainable"] == phases[number]["trainable"] else phase for phase in phases]
+    hold(phases)
+    st.session_state[OPEN] = min(max(to, 0), len(phases) - 1) + 1
