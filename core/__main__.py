@@ -31,7 +31,7 @@ from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
 from core.workspace import Workspace, insist_on_file, insist_on_folder
 
-STOP_PATIENCE = 60  # seconds that `stop` waits for the worker to finish its step and keep its best weights
+STOP_PATIENCE = 60  # seconds that `stop` and `pause` wait for the worker to finish its step and keep its best weights
 
 
 @dataclass(frozen=True)
@@ -217,12 +217,24 @@ def _resume(arguments: argparse.Namespace, workspace: Workspace) -> dict:
 def _stop(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     from core.executors.local import LocalExecutor
 
-    store = RunStore(workspace)
     LocalExecutor(workspace).stop(arguments.id)
+    return _ended(arguments.id, workspace)
+
+
+def _pause(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    from core.executors.local import LocalExecutor
+
+    LocalExecutor(workspace).pause(arguments.id)
+    return _ended(arguments.id, workspace)
+
+
+def _ended(run_id: str, workspace: Workspace) -> dict:
+    """The run once its worker has done what it was asked for, or as it stands when that takes too long."""
+    store = RunStore(workspace)
     patience = time.monotonic() + STOP_PATIENCE
-    while not store.status(arguments.id).state.is_finished and time.monotonic() < patience:
+    while not store.status(run_id).state.is_finished and time.monotonic() < patience:
         time.sleep(0.1)
-    return _run_answer(store.get(arguments.id))
+    return _run_answer(store.get(run_id))
 
 
 def _runs(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
@@ -450,8 +462,16 @@ COMMANDS = (
     Command("demo", "draw a teaching dataset", _demo_arguments, _demo, _show_dataset),
     Command("presets", "list the starting points for a recipe", _no_arguments, _presets, _show_presets),
     Command("train", "train on a dataset", _train_arguments, _train, _show_run, _failed_run),
-    Command("resume", "go on with a run that stopped or failed", _resume_arguments, _resume, _show_run, _failed_run),
+    Command(
+        "resume",
+        "go on with a run that was paused, stopped or failed",
+        _resume_arguments,
+        _resume,
+        _show_run,
+        _failed_run,
+    ),
     Command("stop", "stop a run and keep its best weights", _run_arguments, _stop, _show_run),
+    Command("pause", "pause a run; resume goes on where it stopped", _run_arguments, _pause, _show_run),
     Command("runs", "list the runs", _no_arguments, _runs, _show_runs),
     Command("evaluate", "report on a split", _evaluate_arguments, _evaluate, _show_evaluation),
     Command(

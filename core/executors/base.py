@@ -3,6 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from pathlib import Path
 
 from core.errors import RunError
 from core.runs.run import RunState, write_status
@@ -11,7 +12,7 @@ from core.workspace import Workspace
 
 
 class Executor(ABC):
-    """Starts, stops and resumes the runs of one workspace. The outcome of a run is found in its folder, never here."""
+    """Starts, pauses, stops and resumes the runs of one workspace. How a run ended stands in its folder."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.store = RunStore(Workspace(workspace.root.absolute()))
@@ -28,20 +29,32 @@ class Executor(ABC):
 
         Raises RunError when the run has already ended.
         """
+        paths = self.store.paths(run_id)
+        self._end(run_id, paths.stop, RunState.STOPPED, "Stopped while it waited for its turn.")
+
+    def pause(self, run_id: str) -> None:
+        """Ask a run to pause: one at work ends after its step with everything saved, and gives its place and its
+        memory back; `resume` goes on with the next step. A waiting one leaves the queue.
+
+        Raises RunError when the run has already ended.
+        """
+        paths = self.store.paths(run_id)
+        self._end(run_id, paths.pause, RunState.PAUSED, "Paused while it waited for its turn.")
+
+    def _end(self, run_id: str, wish: Path, state: RunState, sentence: str) -> None:
         with self.store.lock():
             status = self.store.status(run_id)
-            paths = self.store.paths(run_id)
             if status.state.has_worker:
-                paths.stop.touch()
+                wish.touch()
             elif status.state is RunState.QUEUED:
                 self.store.dequeue(run_id)
-                sentence = "Stopped while it waited for its turn."
-                write_status(paths, replace(status, state=RunState.STOPPED, since=time.time(), sentence=sentence))
+                ended = replace(status, state=state, since=time.time(), sentence=sentence)
+                write_status(self.store.paths(run_id), ended)
             else:
                 raise RunError(f"The run {run_id} is not at work", found=status.state.value)
 
     def resume(self, run_id: str) -> None:
-        """Go on with a run that was stopped or failed, after the last epoch it saved.
+        """Go on with a run that was paused or stopped or that failed, from the last step it saved.
 
         Raises RunError when the run is at work or has finished all its epochs.
         """
@@ -52,10 +65,11 @@ class Executor(ABC):
                 raise RunError(f"The run {run_id} is at work already", do="Stop it first, or wait for its end")
             if status.state is RunState.FINISHED:
                 raise RunError(
-                    f"The run {run_id} has finished all its epochs", do="Start a new run with more epochs instead"
+                    f"The run {run_id} has finished all its epochs", do="Continue it for more epochs instead"
                 )
             if status.state is not RunState.QUEUED:
-                paths.stop.unlink(missing_ok=True)
+                for wish in (paths.stop, paths.pause):
+                    wish.unlink(missing_ok=True)
                 keep_ballast(paths)
                 now = time.time()
                 waiting = replace(status, state=RunState.QUEUED, sentence=RunState.QUEUED.sentence)

@@ -73,6 +73,9 @@ class Chronicle:
             self._epoch(entry)
         elif entry["kind"] == "resume":
             self._status = replace(self._status, epochs_done=entry["epoch"])
+        elif entry["kind"] == "said":
+            self.log(entry["sentence"])
+            self.say(entry["sentence"])
         if self._clock() - self._written >= SECONDS_BETWEEN_STATES:
             self.say(self._status.sentence)
 

@@ -9,6 +9,7 @@
 import argparse
 import faulthandler
 import importlib
+import math
 import os
 import re
 import shutil
@@ -42,6 +43,7 @@ from core.workspace import Workspace, write_json
 
 HEAVY = ("core.train.loop", "core.evaluate.evaluation", "sklearn.metrics", "timm.optim")  # what takes seconds to import
 IDLE_SECONDS = 30 * 60.0  # a spare that nobody wanted for so long gives its memory back; the next visit warms a new one
+_SECONDS_BETWEEN_LOOKS = 0.02
 _LOCK_SECONDS = 2.0  # a worker that was just killed may hold its lock a moment longer
 # Libraries below Python report these in words of their own.
 _DISK_FULL = re.compile(r"no space left|disk quota exceeded|file too large|PytorchStreamWriter failed", re.IGNORECASE)
@@ -71,7 +73,7 @@ def work(
         except FoveaError as error:
             state, sentence = RunState.FAILED, str(error)
         except KeyboardInterrupt:
-            chronicle.end(RunState.STOPPED, "Interrupted from the keyboard; resume goes on after the last saved epoch.")
+            chronicle.end(RunState.STOPPED, "Interrupted from the keyboard; resume goes on from the last saved step.")
             raise
         except Exception as error:
             chronicle.log(traceback.format_exc())
@@ -107,7 +109,8 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
         best=paths.best,
         best_facts=paths.best_facts,
         last=paths.last,
-        should_stop=lambda: paths.stop.exists() or asked_to_end(),
+        should_stop=_Wish(paths.stop, asked_to_end),
+        should_pause=_Wish(paths.pause),
         resume=resume,
     ):
         if isinstance(event, Looks):
@@ -119,12 +122,15 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
         if isinstance(event, Outcome):
             outcome = event
 
-    chronicle.say("Training is over; the validation report is being written.")
-    evaluate_run(str(workspace.root), run.id, "validation")
     state = RunState(outcome.state)
+    if state is not RunState.PAUSED:  # that one is to give its place back at once; whoever asks for its report gets one
+        chronicle.say("Training is over; the validation report is being written.")
+        evaluate_run(str(workspace.root), run.id, "validation")
     return {
         "state": state,
-        "sentence": "The machine asked the worker to end; what was best is kept." if asked_to_end() else state.sentence,
+        "sentence": "The machine asked the worker to end; what was best is kept."
+        if asked_to_end()
+        else _sentence(state, [entry["sentence"] for entry in run.journal.read() if entry["kind"] == "said"]),
         "best": outcome.best,
         "interval": outcome.interval,
         "epochs_done": outcome.epochs_done,
@@ -132,13 +138,35 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
     }
 
 
+def _sentence(state: RunState, said: Sequence[str]) -> str:
+    """How a run ended, with the last thing a person should know of how it went."""
+    if state is RunState.FINISHED and said:  # not all its epochs, perhaps
+        return f"Training is over; the best weights are kept. {said[-1]}"
+    return state.sentence
+
+
+class _Wish:
+    """Whether somebody left a file that asks for something. Looked for at most fifty times a second, since steps on
+    stored features take a millisecond."""
+
+    def __init__(self, path: Path, otherwise: Callable[[], bool] = lambda: False) -> None:
+        self._path, self._otherwise = path, otherwise
+        self._looked, self._there = -math.inf, False
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked >= _SECONDS_BETWEEN_LOOKS:
+            self._looked, self._there = now, self._path.exists()
+        return self._there or self._otherwise()
+
+
 def _datasets_in_use(store: RunStore) -> set[str]:
-    """Fingerprints of the datasets of all runs that wait or are at work."""
+    """Ids of the datasets of all runs that wait, are at work or are paused."""
     found = set()
     for summary in store.list():
-        if not summary.state.is_finished:
+        if summary.state is RunState.PAUSED or not summary.state.is_finished:
             with suppress(RunError):  # deleted this very moment
-                found.add(store.get(summary.id).facts.dataset_fingerprint)
+                found.add(store.get(summary.id).facts.dataset)
     return found
 
 

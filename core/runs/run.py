@@ -17,6 +17,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"
     STOPPED = "stopped"
+    PAUSED = "paused"
     FAILED = "failed"
 
     @property
@@ -26,8 +27,13 @@ class RunState(StrEnum):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more happens to the run unless somebody asks for it."""
-        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
+        """Whether nothing more happens to the run unless somebody asks for it: a paused one, too, waits for nobody."""
+        return self not in (RunState.QUEUED, RunState.STARTING, RunState.RUNNING)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the run has ended before its last epoch, so that it can go on."""
+        return self in (RunState.STOPPED, RunState.PAUSED, RunState.FAILED)
 
     @property
     def has_worker(self) -> bool:
@@ -41,6 +47,7 @@ _SENTENCES = {
     RunState.RUNNING: "A worker is training.",
     RunState.FINISHED: "All epochs are done; the best weights are kept.",
     RunState.STOPPED: "Stopped on request; what was best until then is kept.",
+    RunState.PAUSED: "Paused; it goes on exactly where it stopped.",
     RunState.FAILED: "Ended by an error; earlier epochs are kept and the run can be resumed.",
 }
 
@@ -114,6 +121,11 @@ class RunPaths:
     def stop(self) -> Path:
         """Exists once somebody asked the worker to stop."""
         return self.folder / "stop"
+
+    @property
+    def pause(self) -> Path:
+        """Exists once somebody asked the worker to pause."""
+        return self.folder / "pause"
 
     @property
     def seal(self) -> Path:

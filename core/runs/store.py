@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.data.dataset import SPLITS, Dataset
-from core.data.split import folded
+from core.data.split import split_for
 from core.errors import FoveaError, RunError, StorageError, storage_errors
 from core.recipe import Recipe
 from core.runs.index import RunSummary, read_facts, run_index, run_name
@@ -86,8 +86,7 @@ class RunStore:
         a fold, StorageError when the disk is full; no half run is left then.
         """
         recipe = recipe.model_copy(update={"dataset": dataset.id})
-        if recipe.folds:
-            dataset = folded(dataset, recipe.folds, recipe.fold, recipe.seed)
+        dataset = split_for(recipe, dataset)
         run_id = new_id(run_name(recipe))
         now = time.time()
         samples = {split: dataset.of(split) for split in SPLITS}
@@ -214,7 +213,13 @@ class RunStore:
             return status
         mark = read_mark(paths)
         if mark is not None and worker_alive(mark, paths.heartbeat):
-            return replace(status, sentence="Stopping after this step.") if paths.stop.exists() else status
+            for wish, sentence in (
+                (paths.stop, "Stopping after this step."),
+                (paths.pause, "Pausing after this step."),
+            ):
+                if wish.exists():
+                    return replace(status, sentence=sentence)
+            return status
         # A worker writes its last state before it ends, so what stands there now, after it has ended, is final.
         status = read_status(paths)
         return lost(status, mark, heard_of(paths.heartbeat)) if status.state.has_worker else status
@@ -248,7 +253,7 @@ def lost(status: RunStatus, mark: ProcessMark | None, heard: float | None) -> Ru
     told = f" ({', '.join(facts)})" if facts else ""
     sentence = (
         f"The worker ended without a word{told}: it was killed, ran out of memory or crashed. "
-        "The end of its log may say more; resume goes on after the last epoch that was saved."
+        "The end of its log may say more; resume goes on from the last step that was saved."
     )
     return replace(status, state=RunState.FAILED, since=max(status.since, heard or 0.0), sentence=sentence)
 

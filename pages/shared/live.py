@@ -9,6 +9,7 @@ from pages.shared import cache
 from pages.shared.pickers import or_stop
 from pages.shared.words import SCORE_HELP, SCORE_WORDS, bounds, duration, plain, share, state_badge
 
+MOST_SAID = 3  # the last ones; rounds of many phases may each end early
 PLAIN_FIGURE = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # of plotly's buttons only "download"
 
 
@@ -55,8 +56,16 @@ def numbers(run: Run) -> None:
             st.metric("time left, about", duration(now.seconds_left))
         else:
             st.metric("time taken", duration(status.seconds or None))
+    for sentence in _said(run)[-MOST_SAID:]:
+        st.caption(f":material/info: {plain(sentence)}")
     if now.passing and status.state.has_worker:
         st.caption("The frozen network looks at every picture once; after that an epoch takes a moment.")
+
+
+def _said(run: Run) -> list[str]:
+    """What training said of how it went: that memory ran out, that a phase ended early. Each thing once."""
+    told = [entry["sentence"] for entry in cache.journal(run.paths) if entry.get("kind") == "said"]
+    return [sentence for sentence in dict.fromkeys(told) if sentence not in run.status.sentence]
 
 
 def curves(run: Run) -> None:
@@ -83,14 +92,22 @@ def actions(run: Run) -> None:
     state_now = run.status.state
     with st.container(horizontal=True, key="run_actions"):
         if not state_now.is_finished:
-            label = "Leave the queue" if state_now is RunState.QUEUED else "Stop and keep best"
+            waits = state_now is RunState.QUEUED
             asked = run.paths.stop.exists()
+            label = "Leave the queue" if waits else "Stop and keep best"
             if st.button(label, key="stop", icon=":material/stop_circle:", disabled=asked):
                 with or_stop():
                     cache.executor().stop(run.id)
                 changed()
-        can_resume = state_now in (RunState.STOPPED, RunState.FAILED)
-        if can_resume and st.button("Resume", key="resume", icon=":material/play_arrow:", type="primary"):
+            if not waits:
+                told = "It gives its place and its memory back, and goes on with the very next step when you like."
+                asked = asked or run.paths.pause.exists()
+                if st.button("Pause", key="pause", icon=":material/pause_circle:", disabled=asked, help=told):
+                    with or_stop():
+                        cache.executor().pause(run.id)
+                    changed()
+        label = "Go on" if state_now is RunState.PAUSED else "Resume"
+        if state_now.can_resume and st.button(label, key="resume", icon=":material/play_arrow:", type="primary"):
             with or_stop():
                 cache.executor().resume(run.id)
             changed()

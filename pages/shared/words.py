@@ -17,6 +17,7 @@ STATE_ICONS = {
     RunState.RUNNING: ":material/play_circle:",
     RunState.FINISHED: ":material/check_circle:",
     RunState.STOPPED: ":material/stop_circle:",
+    RunState.PAUSED: ":material/pause_circle:",
     RunState.FAILED: ":material/error:",
 }
 STATE_COLOURS = {
@@ -25,6 +26,7 @@ STATE_COLOURS = {
     RunState.RUNNING: "blue",
     RunState.FINISHED: "green",
     RunState.STOPPED: "orange",
+    RunState.PAUSED: "violet",
     RunState.FAILED: "red",
 }
 

@@ -11,7 +11,7 @@ from core.errors import RunError
 from core.executors.inline import InlineExecutor
 from core.executors.local import LocalExecutor
 from core.runs.run import RunState
-from tests.running import clear_away, long, small, until_finished, until_training
+from tests.running import clear_away, long, small, until, until_finished, until_training
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +77,40 @@ class TestEveryExecutor:
         until_finished(store, run_id)
         assert store.status(run_id).state is RunState.STOPPED
         assert store.status(run_id).seconds > stopped.status.seconds
+
+    def test_a_paused_run_gives_its_place_back_and_goes_on_with_the_next_step(self, executor, tiny_dataset):
+        store = executor.store
+        run_id = store.create(long(tiny_dataset), tiny_dataset)
+        begin(executor.submit, run_id)
+        until_training(store, run_id)
+        executor.pause(run_id)
+        until_finished(store, run_id)
+        paused = store.get(run_id)
+        assert (paused.status.state, paused.status.sentence) == (RunState.PAUSED, RunState.PAUSED.sentence)
+        assert paused.paths.last.exists()
+        until(lambda: (executor.advance(), store.unfinished() == [])[1], 10)
+        with pytest.raises(RunError, match="not at work"):
+            executor.pause(run_id)
+
+        begin(executor.resume, run_id)
+        until_training(store, run_id, attempt=2)
+        assert store.status(run_id).state is RunState.RUNNING
+        (resumed,) = [entry for entry in store.get(run_id).journal.everything() if entry["kind"] == "resume"]
+        assert resumed["epoch"] == paused.status.epochs_done
+        executor.stop(run_id)
+        until_finished(store, run_id)
+
+    def test_a_run_paused_before_its_turn_waits_for_nobody_until_it_is_resumed(self, executor, tiny_dataset):
+        store = executor.store
+        run_id = store.create(small(tiny_dataset), tiny_dataset)
+        executor.pause(run_id)
+        executor.advance()
+        assert store.status(run_id).state is RunState.PAUSED
+        with pytest.raises(RunError, match="does not wait"):
+            executor.submit(run_id)
+        executor.resume(run_id)
+        until_finished(store, run_id)
+        assert store.status(run_id).state is RunState.FINISHED
 
     def test_a_run_stopped_before_its_turn_never_starts(self, executor, tiny_dataset):
         run_id = executor.store.create(small(tiny_dataset), tiny_dataset)

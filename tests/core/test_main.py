@@ -206,6 +206,15 @@ def test_a_detached_run_answers_at_once_and_can_be_stopped_and_resumed(answer, t
     assert answer("stop", run["run"])["state"] == "stopped"
 
 
+@pytest.mark.slow
+def test_a_detached_run_can_be_paused_and_goes_on(answer, tiny_dataset):
+    run = answer("train", tiny_dataset.id, *SMALL, "--set", "phases.0.epochs=1000", "--detach")
+    paused = answer("pause", run["run"])
+    assert paused["state"] == "paused"
+    assert answer("resume", run["run"], "--detach")["state"] in ("queued", "starting", "running")
+    assert answer("stop", run["run"])["state"] == "stopped"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -221,6 +230,7 @@ def test_a_detached_run_answers_at_once_and_can_be_stopped_and_resumed(answer, t
         (["demo", "blood-smear", "--set", "classes"], ["name=value"]),
         (["resume", "nothing-123456"], ["nothing-123456"]),
         (["stop", "nothing-123456"], ["nothing-123456"]),
+        (["pause", "nothing-123456"], ["nothing-123456"]),
         (["evaluate", "nothing-123456"], ["nothing-123456"]),
         (["evaluate", "nothing-123456", "--split", "train"], ["validation", "test"]),
         (["predict", "nothing-123456", "a.png"], ["nothing-123456"]),

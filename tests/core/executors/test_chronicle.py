@@ -107,6 +107,22 @@ def test_the_log_tells_each_epoch_to_people(paths):
     assert expected in paths.log.read_text()
 
 
+def test_what_a_person_should_know_is_the_sentence_of_the_run_at_once(paths):
+    chronicle(paths).record({"kind": "said", "epoch": 2, "step": 3, "sentence": "A batch is now 8."})
+    assert read_status(paths).sentence == "A batch is now 8."
+    assert "A batch is now 8." in paths.log.read_text()
+
+
+def test_a_resumed_run_has_forgotten_the_epochs_it_does_again(paths):
+    chronicle(paths).record(epoch(1))
+    before = paths.epochs.read_bytes()
+    written = chronicle(paths)
+    for number in (2, 3):
+        written.record(epoch(number))
+    chronicle(paths).record({"kind": "resume", "epoch": 1, "step": 0})
+    assert paths.epochs.read_bytes() == before
+
+
 def test_a_heart_beats_until_it_is_left(tmp_path):
     heartbeat = tmp_path / "heartbeat"
     with Heartbeat(heartbeat, seconds=0.01):

@@ -12,7 +12,8 @@ def test_every_state_has_one_sentence():
 
 
 def test_a_run_is_waiting_or_at_work_or_finished():
-    assert [state.value for state in RunState if state.is_finished] == ["finished", "stopped", "failed"]
+    assert [state.value for state in RunState if state.is_finished] == ["finished", "stopped", "paused", "failed"]
+    assert [state.value for state in RunState if state.can_resume] == ["stopped", "paused", "failed"]
     assert [state.value for state in RunState if state.has_worker] == ["starting", "running"]
     assert not RunState.QUEUED.is_finished
     assert not RunState.QUEUED.has_worker
