@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.data.dataset import SPLITS, Dataset, Sample
 from core.errors import DatasetError, RecipeError
+from core.recipe import Recipe
 from core.seeding import derive
 
 POOLED = ("train", "validation")  # the splits whose images are dealt anew into folds; test stays apart
@@ -122,6 +123,11 @@ def folded(dataset: Dataset, folds: int, fold: int, seed: int) -> Dataset:
     held_out = {pictures[place] for place in chosen}
     split_of = {sample.id: "validation" if sample.digest in held_out else "train" for sample in pool}
     return in_splits(dataset, split_of, f"fold {fold + 1} of {folds}, stratified by seed {seed}")
+
+
+def split_for(recipe: Recipe, dataset: Dataset) -> Dataset:
+    """The dataset in the splits that a recipe asks for: its own, or one of the folds. Raises what `folded` does."""
+    return folded(dataset, recipe.folds, recipe.fold, recipe.seed) if recipe.folds else dataset
 
 
 def insist_on_folds(dataset: Dataset, folds: int, fold: int) -> None:
