@@ -30,7 +30,6 @@ class LossRow:
     knobs: tuple[Knob, ...]
     build: Callable[[dict[str, Any], float, "torch.Tensor | None"], "Loss"]  # knob values, smoothing, weights (K,)
     source: str
-    convex: bool = False  # of a linear head, so that there is one best head, which can be solved for
 
 
 def _cross_entropy(values: dict[str, Any], smoothing: float, weights: "torch.Tensor | None") -> "Loss":
@@ -64,7 +63,6 @@ LOSSES: tuple[LossRow, ...] = (
         (),
         _cross_entropy,
         "https://arxiv.org/abs/1512.00567",
-        convex=True,
     ),
     LossRow(
         "focal",
