@@ -12,6 +12,8 @@ from core.metrics.segmentation import background_of
 
 MOST_POINTS = 1000  # per trace; a browser redraws them every second while a run is watched
 HEIGHT = 300  # pixels
+SMALL = 200  # pixels, of a figure that says less
+MOST_NAMED = 6  # borders between phases that are named; of more only the lines are drawn
 MOST_CLASSES = 8  # drawn one by one; more lines than that are no longer told apart
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "x")  # beside the colour
 
@@ -85,6 +87,31 @@ def dice_curves(entries: Sequence[Entry], classes: Sequence[str], *, identity: s
         )
     _score(figure, entries, "dice", ("mean, training", "mean, validation"))
     return _finished(figure, entries, "Dice", identity)
+
+
+def rate_curve(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
+    """The learning rate as each epoch proceeds, over all phases."""
+    figure = go.Figure()
+    points = thinned(
+        [
+            (entry["epoch"] - 1 + entry["step"] / max(1, entry["steps"]), entry["learning_rate"])
+            if entry["kind"] == "step"
+            else (entry["epoch"], entry["learning_rate"])
+            for entry in entries
+            if entry.get("kind") in ("step", "epoch") and entry.get("learning_rate") is not None
+        ]
+    )
+    figure.add_scatter(
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
+        mode="lines" if len(points) > 1 else "markers",
+        line={"color": ACCENT, "width": 2},
+        hovertemplate="epoch %{x:.2f}<br>rate %{y:.3g}<extra></extra>",
+        showlegend=False,
+    )
+    quiet(figure, height=SMALL, x="epoch", y="learning rate", identity=identity)
+    figure.update_yaxes(rangemode="tozero", exponentformat="power")
+    return _phases(_whole_epochs(figure, entries), entries)
 
 
 def step_points(entries: Sequence[Entry]) -> list[tuple[float, float]]:
@@ -171,15 +198,13 @@ def _whole_epochs(figure: go.Figure, entries: Sequence[Entry]) -> go.Figure:
 
 def _phases(figure: go.Figure, entries: Sequence[Entry]) -> go.Figure:
     names = {entry["phase"]: entry["name"] for entry in entries if entry.get("kind") == "phase"}
-    for before, after in pairwise(_epochs(entries)):
-        if before["phase"] != after["phase"]:
-            figure.add_vline(
-                x=before["epoch"],
-                line={"color": QUIET, "width": 1, "dash": "dot"},
-                annotation={
-                    "text": label(names.get(after["phase"], f"phase {after['phase'] + 1}")),
-                    "font": {"size": 11, "color": QUIET},
-                    "yanchor": "top",
-                },
-            )
+    borders = [(one, two) for one, two in pairwise(_epochs(entries)) if one["phase"] != two["phase"]]
+    for before, after in borders:
+        name = label(names.get(after["phase"], f"phase {after['phase'] + 1}"))
+        named = {"text": name, "font": {"size": 11, "color": QUIET}, "yanchor": "top"}
+        figure.add_vline(
+            x=before["epoch"],
+            line={"color": QUIET, "width": 1, "dash": "dot"},
+            annotation=named if len(borders) <= MOST_NAMED else None,
+        )
     return figure

@@ -29,12 +29,12 @@ from core.evaluate.predictions import PredictionTable
 from core.evaluate.segmentation import ImageScore, SegmentationResult, evaluate_masks, image_rows
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
-from core.figures.curves import accuracy_curves, dice_curves, loss_curves
+from core.figures.curves import accuracy_curves, dice_curves, loss_curves, rate_curve
 from core.figures.overlay import colour_mask, draw_overlay, heat_map
 from core.metrics.segmentation import background_of
 from core.models.weights import WeightsState, encoder_weights_state, weights_state
 from core.predict.answer import Answer, Explanation, MaskAnswer
-from core.recipe import TransformChoice
+from core.recipe import Recipe, TransformChoice
 from core.runs.data import split_as
 from core.runs.index import RunSummary
 from core.runs.journal import Entry, RunReader
@@ -123,6 +123,22 @@ def network(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _network(choice: list[tuple[str, Any]], classes: int, image_size: int) -> Future:
     return lab().submit("core.models.unets:describe", dict(choice), classes, image_size)
+
+
+def described(recipe: Recipe, classes: int) -> dict[str, Any] | None:
+    """What the lab says of the network of a recipe and of what learns in each phase (`core.train.rehearsal.describe`);
+    None while it has not answered."""
+    phases = [{"name": str(place), "trainable": phase.trainable} for place, phase in enumerate(recipe.phases)]
+    said = {"task": recipe.task, "image_size": recipe.image_size, "model": recipe.model.model_dump(), "phases": phases}
+    answer = _described(Recipe.parse(said).to_json(), classes)
+    if answer.done() and answer.exception():
+        _described.clear()  # the lab has ended; the next one is asked anew
+    return answer.result() if answer.done() else None
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _described(recipe: str, classes: int) -> Future:
+    return lab().submit("core.train.rehearsal:describe", recipe, classes)
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
@@ -224,6 +240,16 @@ def _curves(
     if task == "segmentation":
         return loss, dice_curves(entries, classes, identity=identity)
     return loss, accuracy_curves(entries, identity=identity)
+
+
+def rates(paths: RunPaths) -> go.Figure:
+    """The learning rate of a run over its epochs."""
+    return _rates(paths, (_stamp(paths.epochs), _stamp(paths.clock)))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _rates(paths: RunPaths, stamp: tuple[tuple[int, int], ...]) -> go.Figure:
+    return rate_curve(journal(paths), identity=paths.folder.name)
 
 
 def predictions(path: Path) -> PredictionTable:
