@@ -68,9 +68,12 @@ class Augmentation:
         return images if masks is None else (images, masks)
 
 
-def sample_seed(seed: int, sample_id: str, draw: int) -> int:
-    """The seed of one image's variant at one draw (from 0) of a run with this seed, in training and in previews."""
-    return derive(seed, "augment", sample_id, draw)
+def sample_seed(seed: int, digest: str, draw: int) -> int:
+    """The seed of one image's variant at one draw (from 0) of a run with this seed, in training and in previews.
+
+    The image goes by the SHA-256 of its file, so that it is varied alike wherever it stands and in whatever dataset.
+    """
+    return derive(seed, "augment", digest, draw)
 
 
 class _Step:

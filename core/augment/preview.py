@@ -81,7 +81,7 @@ def _squares(
 
 
 def _seeds(seed: int, sample: Sample, variants: int) -> list[int]:
-    return [sample_seed(seed, sample.id, draw) for draw in range(variants)]
+    return [sample_seed(seed, sample.digest, draw) for draw in range(variants)]
 
 
 def _jpeg(image: torch.Tensor) -> bytes:

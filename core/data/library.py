@@ -54,19 +54,17 @@ class Library:
         write_json(folder / DESCRIPTION, about | {"name": plain_name(name)})
 
     def delete(self, id: str) -> None:
-        """Remove a dataset and its images, and what was cached of them unless another dataset has the same images.
+        """Remove a dataset and its images, and what was cached of them.
 
         Raises DatasetError when there is no such dataset.
         """
         folder = self._folder(id)
-        card = self._card(id)
         going = folder.with_name(f".{id}.deleted")  # no id starts with a dot: from here on nobody lists it
         with storage_errors(folder):
             shutil.rmtree(going, ignore_errors=True)
             os.replace(folder, going)
             shutil.rmtree(going, ignore_errors=True)
-        if card and all(other.fingerprint != card.fingerprint for other in self.cards()):
-            forget(self._workspace.cache, card.fingerprint)
+        forget(self._workspace.cache, id)
 
     def sweep(self) -> None:
         """Delete what is left of datasets whose deletion was cut off."""

@@ -20,9 +20,8 @@ import numpy as np
 import PIL
 from PIL import Image, UnidentifiedImageError
 
-from core.data.cache import cache_folder, mark_used
 from core.data.dataset import Dataset, Sample
-from core.data.rows import RowFile
+from core.data.shelf import Shelf, names_of
 from core.errors import ImageError
 from core.machine import cores
 from core.seeding import fingerprint
@@ -268,13 +267,16 @@ class DecodedRows(ABC):
         """Open, or make, the file under `cache`. Raises StorageError when it cannot be made."""
         self._dataset, self._size, self._fit = dataset, size, fit
         self._opened_with = (dataset, size, fit, cache), {"threads": threads}
-        key = fingerprint(self.KIND, PIL.__version__, dataset.fingerprint, str(size), fit)
-        path = cache_folder(cache, dataset.fingerprint) / "images" / f"{key}.rows"
-        self._rows = RowFile(path, len(dataset.samples), (size, size, *self.CHANNELS), np.uint8)
-        mark_used(cache, dataset.fingerprint)
+        key = fingerprint(self.KIND, PIL.__version__, str(size), fit)
+        names = names_of(map(self.content, dataset.samples))
+        self._rows = Shelf(cache, dataset.id, "images", key, names, (size, size, *self.CHANNELS), np.uint8)
         self._lock = threading.Lock()
         self._coming: dict[int, Future[None]] = {}
         self._threads = ThreadPoolExecutor(threads or min(4, cores()), thread_name_prefix="decode")
+
+    @abstractmethod
+    def content(self, sample: Sample) -> str:
+        """What says all of the file that is decoded: the same text, the same row."""
 
     @abstractmethod
     def decode(self, sample: Sample) -> np.ndarray:
@@ -330,6 +332,10 @@ class DecodedImages(DecodedRows):
 
     KIND = "images 1"
     CHANNELS = (3,)
+
+    def content(self, sample: Sample) -> str:
+        """The SHA-256 of the picture's file."""
+        return sample.digest
 
     def decode(self, sample: Sample) -> np.ndarray:
         """The image of a sample."""

@@ -89,6 +89,10 @@ class DecodedMasks(DecodedRows):
     KIND = "masks 1"
     CHANNELS = ()
 
+    def content(self, sample: Sample) -> str:
+        """The mask's file, which is named by its content, beside the picture and its pixels of each class."""
+        return f"{sample.mask} {sample.digest} {sample.pixels}"
+
     def decode(self, sample: Sample) -> np.ndarray:
         """The mask of a sample."""
         return fit_mask(read_mask(self._dataset.mask(sample), name=sample.name), self._size, self._fit)

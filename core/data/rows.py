@@ -7,6 +7,7 @@ writing, or that a power cut left half on the disk, counts as missing. Two proce
 same bytes.
 """
 
+import mmap
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,14 @@ import numpy as np
 
 from core.errors import storage_errors
 
+_MAPPED_BYTES = 64_000_000  # read through the map before its pages are given back; the system keeps them at hand
+
 
 class RowFile:
-    """`count` rows of one shape and dtype, in `path` and, for the checksums, in `path` with the ending ".sums"."""
+    """`count` rows of one shape and dtype, in `path` and, for the checksums, in `path` with the ending ".sums".
+
+    The files may hold more rows than that: they only ever grow.
+    """
 
     def __init__(self, path: Path, count: int, shape: tuple[int, ...], dtype: np.dtype | type | str) -> None:
         """Open the table, or make an empty one, which takes no room yet. Raises StorageError when it cannot be made."""
@@ -31,15 +37,20 @@ class RowFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._data_file = _sized(path, count * self._row_bytes)
             self._sums_file = _sized(path.with_suffix(".sums"), count * 4)
-        self._data = _map(self._data_file, self._dtype, (count, *shape))
+        self._map, self._data = _mapped(self._data_file, self._dtype, (count, *shape))
+        self._seen = 0  # bytes, since pages were last given back
 
     def missing(self, rows: Sequence[int]) -> list[int]:
         """Those of `rows` that nobody has filled yet, each once, in order."""
-        return [row for row in dict.fromkeys(rows) if not self._has(row)]
+        places = np.asarray(rows, np.intp)
+        unsure = places[~self._good[places]]
+        return [row for row in dict.fromkeys(unsure.tolist()) if not self._has(row)]
 
     def read(self, rows: Sequence[int]) -> np.ndarray:
         """A copy of the rows, (len(rows), *shape). What is missing among them is no error, but no use either."""
-        return self._data[np.asarray(rows, dtype=np.intp)]
+        found = self._data[np.asarray(rows, dtype=np.intp)]
+        self._saw(len(rows))
+        return found
 
     def write(self, row: int, value: np.ndarray) -> None:
         """Fill one row with an array of the table's shape; threads may. Raises StorageError when the disk is full."""
@@ -53,7 +64,7 @@ class RowFile:
 
     def close(self) -> None:
         """Let go of the files; the table stays."""
-        self._data = None  # the map closes with the last array that looks into it
+        self._map = self._data = None  # the map closes with the last array that looks into it
         self._data_file.close()
         self._sums_file.close()
 
@@ -61,20 +72,33 @@ class RowFile:
         if not self._good[row]:
             with self._lock:
                 kept = _read_at(self._sums_file, row * 4)
-            self._good[row] = kept != 0 and kept == _checksum(self._data[row])
+            if kept != 0:
+                self._good[row] = kept == _checksum(self._data[row])
+                self._saw(1)
         return bool(self._good[row])
+
+    def _saw(self, rows: int) -> None:
+        """Give back the map's pages now and then: they would count as this process's memory, up to the whole file."""
+        self._seen += rows * self._row_bytes
+        if self._seen > _MAPPED_BYTES and self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._seen = 0
 
 
 def _sized(path: Path, size: int) -> BinaryIO:
     path.touch()
     file = path.open("r+b", buffering=0)
-    if path.stat().st_size != size:
+    if path.stat().st_size < size:
         file.truncate(size)
     return file
 
 
-def _map(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    return np.memmap(file, dtype, "r", shape=shape) if 0 not in shape else np.empty(shape, dtype)
+def _mapped(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> tuple[mmap.mmap | None, np.ndarray]:
+    if 0 in shape:
+        return None, np.empty(shape, dtype)
+    count = int(np.prod(shape))
+    whole = mmap.mmap(file.fileno(), count * dtype.itemsize, access=mmap.ACCESS_READ)
+    return whole, np.frombuffer(whole, dtype, count).reshape(shape)
 
 
 def _write_at(file: BinaryIO, place: int, data: bytes) -> None:

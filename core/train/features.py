@@ -1,15 +1,19 @@
-"""Features of a frozen backbone, computed once per image and view and kept in row files.
+"""Features of a frozen backbone, computed once per picture and view and kept on shelves.
 
 While nothing but the head trains, the backbone gives the same features for the same picture at every epoch. They are
 computed when they are first asked for, so the first epoch learns while it extracts, and every later epoch, run or
-process reads them. The key holds everything that could change them: the images (dataset fingerprint, size, fit), the
-weights of the backbone, the view's augmentation, and what computes: device, precision and library versions.
+process reads them. The key holds everything that could change them: the picture's content, size and fit, the weights of
+the backbone, the view's augmentation, and what computes: device, precision and library versions. Labels, splits and the
+dataset are not among them: pictures that were relabelled or divided anew cost nothing, and added ones cost themselves.
 """
 
+import hashlib
 import json
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import PIL
 import timm
 import torch
@@ -17,10 +21,9 @@ from accelerate import Accelerator
 
 from core.augment.catalog import views
 from core.augment.pipeline import Augmentation, sample_seed
-from core.data.cache import cache_folder
 from core.data.dataset import Dataset
 from core.data.loading import DecodedImages
-from core.data.rows import RowFile
+from core.data.shelf import Shelf, names_of
 from core.models.classifiers import CHUNK, Classifier, in_chunks
 from core.recipe import Recipe, TransformChoice
 from core.seeding import fingerprint
@@ -31,16 +34,18 @@ GPU_CHUNK = 128  # images per pass on an accelerator, at most
 
 def weights_digest(model: torch.nn.Module) -> str:
     """16 hexadecimal digits that change with any weight or buffer of the model."""
-    parts = []
+    digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
-        parts += [name, tensor.detach().cpu().contiguous().numpy().tobytes()]
-    return fingerprint(*parts)
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 class FrozenFeatures:
     """Features (N, F) float32 of a dataset's images, per view, computed on demand and kept under `cache`.
 
     A view is None for the image as it is, or a draw number for the variant that the augmentation draws at that number.
+    On a CPU the backbone sees 16 images a pass, whatever the batch: what was announced by `prefetch` fills it up.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class FrozenFeatures:
         self._augmentation = Augmentation(rows)
         self._device, self._autocast = accelerator.device, accelerator.autocast
         self._policy = json.dumps([row.model_dump(mode="json") for row in rows], sort_keys=True)
-        picture = (dataset.fingerprint, recipe.image_size, recipe.fit)
+        picture = (recipe.image_size, recipe.fit)
         arithmetic = (
             self._device.type,
             precision_of(accelerator),
@@ -65,10 +70,12 @@ class FrozenFeatures:
             timm.__version__,
             PIL.__version__,
         )
-        self._base = (*picture, recipe.model.backbone, *arithmetic)
-        self._weights = weights_digest(model.backbone)
-        self._cache = cache_folder(cache, dataset.fingerprint) / "features"
-        self._tables: dict[int | None, RowFile] = {}
+        self._base = (*picture, recipe.model.backbone, weights_digest(model.backbone), *arithmetic)
+        self._cache = cache
+        self._names = names_of(sample.digest for sample in dataset.samples)
+        self._shelves: dict[int | None, Shelf] = {}
+        self._announced: dict[int | None, dict[int, None]] = {}  # rows whose pictures are decoded, for each view
+        self._left: dict[tuple[int | None, str], deque[int]] = {}  # rows of a split that nobody looked at yet
         self.extracted = 0  # images that went through the backbone so far
 
     def training_view(self, draw: int) -> int | None:
@@ -77,24 +84,56 @@ class FrozenFeatures:
 
     def get(self, rows: Sequence[int], view: int | None) -> torch.Tensor:
         """Features (len(rows), F) float32 on the CPU; what is missing is computed and kept."""
-        table = self._table(view)
-        missing = table.missing(rows)
+        shelf = self._shelf(view)
+        missing = shelf.missing(rows)
         if missing:
+            missing += self._company(missing, view)
             for row, features in zip(missing, self._extract(missing, view), strict=True):
-                table.write(row, features.numpy())
-        return torch.from_numpy(table.read(rows))
+                shelf.write(row, features.numpy())
+        return torch.from_numpy(shelf.read(rows))
 
     def prefetch(self, rows: Sequence[int], view: int | None) -> None:
-        """Begin to decode those images whose features will have to be computed."""
-        self._images.prefetch(self._table(view).missing(rows))
+        """Begin to decode those images whose features will have to be computed, and enough others to fill a pass."""
+        announced, shelf = self._announced.setdefault(view, {}), self._shelf(view)
+        missing = shelf.missing(rows)
+        if not missing:
+            return
+        announced |= dict.fromkeys(missing)
+        left = self._others(missing[0], view)
+        while left and len(announced) < self._chunk:
+            announced |= dict.fromkeys(shelf.missing([left.popleft()]))
+        self._images.prefetch(list(announced))
+
+    def _company(self, missing: list[int], view: int | None) -> list[int]:
+        """Announced rows that make the last pass over the missing ones a full one."""
+        announced = self._announced.setdefault(view, {})
+        for row in missing:
+            announced.pop(row, None)
+        added: list[int] = []
+        while announced and (len(missing) + len(added)) % self._chunk:
+            row = next(iter(announced))
+            del announced[row]
+            added += self._shelf(view).missing([row])
+        return added
+
+    def _others(self, row: int, view: int | None) -> deque[int]:
+        split = self._dataset.samples[row].split
+        if (view, split) not in self._left:
+            rows = (place for place, sample in enumerate(self._dataset.samples) if sample.split == split)
+            self._left[view, split] = deque(rows)
+        return self._left[view, split]
+
+    @property
+    def _chunk(self) -> int:
+        return CHUNK if self._device.type == "cpu" else GPU_CHUNK
 
     def _extract(self, rows: list[int], view: int | None) -> torch.Tensor:
         images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
         if view is not None:
-            ids = [self._dataset.samples[row].id for row in rows]
-            images = self._augmentation(images, [sample_seed(self._recipe.seed, name, view) for name in ids])
+            digests = [self._dataset.samples[row].digest for row in rows]
+            images = self._augmentation(images, [sample_seed(self._recipe.seed, digest, view) for digest in digests])
         self.extracted += len(rows)
-        chunk = CHUNK if self._device.type == "cpu" else min(len(rows), GPU_CHUNK)
+        chunk = CHUNK if self._device.type == "cpu" else min(len(rows), GPU_CHUNK)  # a GPU's last bits may differ
         training = self._model.backbone.training
         self._model.backbone.eval()
         with torch.inference_mode(), self._autocast():
@@ -105,17 +144,16 @@ class FrozenFeatures:
     def _pass(self, images: torch.Tensor) -> torch.Tensor:
         return self._model.features(self._model.normalise(images.to(self._device))).float().cpu()
 
-    def _table(self, view: int | None) -> RowFile:
-        if view not in self._tables:
-            parts = [*self._base, self._weights]
-            if view is not None:
-                parts += [self._policy, self._recipe.seed, view]
-            path = self._cache / f"{fingerprint(*map(str, parts))}.rows"
-            self._tables[view] = RowFile(path, len(self._dataset.samples), (self._model.width,), "float32")
-        return self._tables[view]
+    def _shelf(self, view: int | None) -> Shelf:
+        if view not in self._shelves:
+            parts = [*self._base] if view is None else [*self._base, self._policy, self._recipe.seed, view]
+            key = fingerprint(*map(str, parts))
+            shape = (self._model.width,)
+            self._shelves[view] = Shelf(self._cache, self._dataset.id, "features", key, self._names, shape, np.float32)
+        return self._shelves[view]
 
     def close(self) -> None:
-        """Close the row files."""
-        for table in self._tables.values():
-            table.close()
-        self._tables.clear()
+        """Close the files."""
+        for shelf in self._shelves.values():
+            shelf.close()
+        self._shelves.clear()

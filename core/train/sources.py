@@ -24,7 +24,7 @@ class ShuffledBatches:
     """Batches of (row, draw) for one epoch at a time, shuffled by seed and epoch alone.
 
     A last batch of fewer images than the smallest that can be learned from joins the batch before it: batch
-    normalisation needs two, and of several processes each needs its share. `shares` (which of how many) gives a process
+    normalisation needs two, and of several processes each needs one. `shares` (which of how many) gives a process
     its part of every batch; `order(rows, generator)` arranges the rows of an epoch, a permutation unless told.
     """
 
@@ -41,7 +41,7 @@ class ShuffledBatches:
         self._seed, self._order = seed, order or _permuted
         self._mine, self._shares = shares
         whole, rest = divmod(len(self._rows), batch_size)
-        batches = max(1, whole + (rest >= 2 * self._shares))
+        batches = max(1, whole + (rest >= max(2, self._shares)))
         self._ends = [*range(batch_size, batch_size * batches, batch_size), len(self._rows)]
         self._draw, self._done = 0, 0
 
@@ -111,7 +111,7 @@ class ImageSource(torch.utils.data.Dataset):
 
     def __init__(self, images: DecodedImages, dataset: Dataset, augmentation: Augmentation, seed: int) -> None:
         self._images, self._augmentation, self._seed = images, augmentation, seed
-        self._ids = [sample.id for sample in dataset.samples]
+        self._digests = [sample.digest for sample in dataset.samples]
         self._labels = torch.tensor([sample.label for sample in dataset.samples])
 
     def __getitems__(self, indices: Sequence[Index]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,7 +119,7 @@ class ImageSource(torch.utils.data.Dataset):
         images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
         if indices[0][1] is not None:
             images = self._augmentation(
-                images, [sample_seed(self._seed, self._ids[row], draw) for row, draw in indices]
+                images, [sample_seed(self._seed, self._digests[row], draw) for row, draw in indices]
             )
         return images, self._labels[rows]
 
@@ -135,7 +135,7 @@ class MaskSource(torch.utils.data.Dataset):
         self, images: DecodedImages, masks: DecodedMasks, dataset: Dataset, augmentation: Augmentation, seed: int
     ) -> None:
         self._images, self._masks, self._augmentation, self._seed = images, masks, augmentation, seed
-        self._ids = [sample.id for sample in dataset.samples]
+        self._digests = [sample.digest for sample in dataset.samples]
 
     def __getitems__(self, indices: Sequence[Index]) -> tuple[torch.Tensor, torch.Tensor]:
         rows = [row for row, _ in indices]
@@ -143,7 +143,7 @@ class MaskSource(torch.utils.data.Dataset):
         masks = torch.from_numpy(self._masks.get(rows))
         if indices[0][1] is None:
             return images, masks
-        seeds = [sample_seed(self._seed, self._ids[row], draw) for row, draw in indices]
+        seeds = [sample_seed(self._seed, self._digests[row], draw) for row, draw in indices]
         return self._augmentation(images, seeds, masks)
 
     def prefetch(self, indices: Sequence[Index]) -> None:

@@ -1,15 +1,16 @@
 """What can be computed again takes a bounded part of the disk, and never from under a run."""
 
 import os
-import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from core.data.cache import forget, trim
+from core.data.cache import cache_folder, forget, trim
 from core.data.library import Library
 from core.data.loading import DecodedImages
 
-OLD, MIDDLE, NEW = "a" * 16, "b" * 16, "c" * 16
+OLD, MIDDLE, NEW = (cache_folder(Path(), id).name for id in ("old", "middle", "new"))
 SIZE = 100_000  # bytes
 
 
@@ -43,7 +44,7 @@ def test_what_was_not_used_for_longest_goes_first(cache):
 
 
 def test_what_a_run_uses_stays_even_when_it_alone_is_too_much(cache):
-    assert trim(cache, lambda: {OLD}, limit=0) == [MIDDLE, NEW]
+    assert trim(cache, lambda: {"old"}, limit=0) == [MIDDLE, NEW]
     assert names(cache) == {OLD}
 
 
@@ -66,25 +67,34 @@ def test_empty_rows_are_not_counted(cache):
 def test_opening_decoded_images_counts_as_use(workspace, tiny_dataset):
     with DecodedImages(tiny_dataset, 16, "crop", workspace.cache) as images:
         images.get([0])
-    folder = workspace.cache / tiny_dataset.fingerprint
+    folder = cache_folder(workspace.cache, tiny_dataset.id)
     os.utime(folder, (0, 0))
     with DecodedImages(tiny_dataset, 16, "crop", workspace.cache):
         assert folder.stat().st_mtime > 0
 
 
-def test_the_cache_goes_with_the_last_dataset_that_has_these_images(workspace, tiny_dataset):
-    shutil.copytree(tiny_dataset.folder, workspace.datasets / "twin-000000")
+def test_other_labels_and_splits_of_a_dataset_share_its_decoded_images(workspace, tiny_dataset):
     with DecodedImages(tiny_dataset, 16, "crop", workspace.cache) as images:
-        images.get([0])
-    kept = workspace.cache / tiny_dataset.fingerprint
+        first = images.get(range(len(tiny_dataset.samples)))
+    for sample in tiny_dataset.samples:
+        tiny_dataset.path(sample).unlink()
+    samples = tuple(replace(sample, label=0, split="train") for sample in tiny_dataset.samples[::-1])
+    with DecodedImages(replace(tiny_dataset, samples=samples, fingerprint="f"), 16, "crop", workspace.cache) as images:
+        assert (images.get(range(len(samples))) == first[::-1]).all()
+
+
+def test_the_cache_goes_with_its_dataset_and_leaves_that_of_others(workspace, tiny_dataset):
+    twin = replace(tiny_dataset, id="twin-000000")
+    for dataset in (tiny_dataset, twin):
+        with DecodedImages(dataset, 16, "crop", workspace.cache) as images:
+            images.get([0])
     Library(workspace).delete(tiny_dataset.id)
-    assert list(kept.glob("images/*.rows"))
-    Library(workspace).delete("twin-000000")
-    assert not kept.exists()
+    assert not cache_folder(workspace.cache, tiny_dataset.id).exists()
+    assert list(cache_folder(workspace.cache, twin.id).glob("images/*.rows"))
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../runs", "uploads", "/"])
-def test_only_folders_of_fingerprints_are_ever_deleted(cache, name):
+def test_only_folders_of_datasets_are_ever_deleted(cache, name):
     forget(cache / "inside", name)
     forget(cache, name)
     assert (cache / "uploads" / "a.zip").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.data.cache import cache_folder
 from core.errors import RunError, StorageError
 from core.executors.inline import InlineExecutor
 from core.executors.worker import explain, work
@@ -145,18 +146,19 @@ def test_a_finished_run_keeps_nothing_to_resume_from_and_says_that_it_is_finishe
 @pytest.mark.slow
 def test_a_start_makes_room_in_the_cache_but_not_at_the_cost_of_a_run_that_waits(store, tiny_dataset, monkeypatch):
     monkeypatch.setattr("core.data.cache.MOST_BYTES", 0)
-    cache, stranger, waiting = store.workspace.cache, "a" * 16, "b" * 16
-    for name in (stranger, waiting):
-        (cache / name).mkdir(parents=True)
-        (cache / name / "t.rows").write_bytes(os.urandom(100_000))
-    store.create(small(tiny_dataset), replace(tiny_dataset, fingerprint=waiting))
+    cache = store.workspace.cache
+    stranger, waiting, own = (cache_folder(cache, id) for id in ("stranger", "waiting", tiny_dataset.id))
+    for folder in (stranger, waiting):
+        folder.mkdir(parents=True)
+        (folder / "t.rows").write_bytes(os.urandom(100_000))
+    store.create(small(tiny_dataset), replace(tiny_dataset, id="waiting"))
     run_id = store.create(small(tiny_dataset), tiny_dataset)
     InlineExecutor(store.workspace).submit(run_id)
     assert store.status(run_id).state is RunState.FINISHED
-    assert not (cache / stranger).exists()
-    assert (cache / waiting).exists()
-    assert (cache / tiny_dataset.fingerprint / "images").exists()
-    assert (cache / tiny_dataset.fingerprint / "features").exists()
+    assert not stranger.exists()
+    assert waiting.exists()
+    assert (own / "images").exists()
+    assert (own / "features").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,13 +14,13 @@ from core.train.features import FrozenFeatures
 def store(coloured, small_recipe, tmp_path):
     """`store(changes)` opens the features of a fixed random backbone under one shared cache."""
 
-    def opened(changes=None, weights_seed=0):
+    def opened(changes=None, weights_seed=0, dataset=coloured):
         recipe = small_recipe.set(changes or {})
         torch.manual_seed(weights_seed)
         model = build_classifier(recipe.model, 3).eval()
-        images = DecodedImages(coloured, recipe.image_size, recipe.fit, tmp_path / "cache")
+        images = DecodedImages(dataset, recipe.image_size, recipe.fit, tmp_path / "cache")
         rows = resolve(recipe.augment)
-        return FrozenFeatures(model, images, coloured, recipe, rows, tmp_path / "cache", accelerator)
+        return FrozenFeatures(model, images, dataset, recipe, rows, tmp_path / "cache", accelerator)
 
     with accelerator_for(small_recipe) as accelerator:
         yield opened
@@ -46,6 +48,55 @@ def test_features_do_not_depend_on_the_company_an_image_comes_in(store, tmp_path
     together = store({"image_size": 33}).get(range(20), None), store().get(range(20), None)
     assert torch.equal(together[1][7], alone[0])
     assert not torch.equal(together[0][7], alone[0])  # another size is another key
+
+
+def changed(dataset, samples, **options):
+    """Another revision of it, or with an id another dataset."""
+    return replace(dataset, samples=tuple(samples), fingerprint="another", **options)
+
+
+@pytest.mark.parametrize("view", [None, 1])
+def test_other_labels_and_splits_and_places_cost_nothing(store, coloured, view):
+    every = range(len(coloured.samples))
+    before = store().get(every, view)
+    samples = [replace(s, label=2 - s.label, split="train", id=f"9{s.id}") for s in coloured.samples[::-1]]
+    relabelled = store(dataset=changed(coloured, samples))
+    assert torch.equal(relabelled.get(every, view), before.flip(0))
+    assert relabelled.extracted == 0
+
+
+@pytest.mark.parametrize("view", [None, 0])
+def test_an_added_image_costs_itself_alone(store, coloured, view):
+    fewer = changed(coloured, coloured.samples[:30])
+    store(dataset=fewer).get(range(30), view)
+    more = store()
+    more.prefetch(range(42), view)
+    more.get(range(42), view)
+    assert more.extracted == 12
+
+
+def test_another_dataset_with_the_same_pictures_costs_nothing(store, coloured):
+    before = store().get(range(20), 0)
+    other = store(dataset=changed(coloured, coloured.samples[10:30], id="other-1"))
+    assert torch.equal(other.get(range(10), 0), before[10:])
+    assert other.extracted == 0
+    other.get(range(20), 0)
+    assert other.extracted == 10
+
+
+def test_small_batches_go_through_the_backbone_in_full_passes(store, coloured):
+    """As the loop asks: each batch is announced before the one ahead of it is taken."""
+    features, sizes = store(), []
+    passed = features._pass
+    features._pass = lambda images: sizes.append(len(images)) or passed(images)
+    rows = [row for row, sample in enumerate(coloured.samples) if sample.split == "train"]
+    batches = [rows[start : start + 3] for start in range(0, len(rows), 3)]
+    for batch, following in zip(batches, [*batches[1:], []], strict=True):
+        features.prefetch(following, None)
+        features.get(batch, None)
+    assert features.extracted == len(rows) == 24
+    assert sizes == [16, 16]
+    assert torch.equal(features.get(rows, None), store().get(rows, None))
 
 
 @pytest.mark.parametrize("changes", [{"fit": "pad", "image_size": 24}, {"seed": 1}, {"augment.policy": "heavy"}])
