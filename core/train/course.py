@@ -299,6 +299,11 @@ class Course:
         """The rate of the next step."""
         return self._schedule.rate
 
+    def at_rate(self, learning_rate: float) -> None:
+        """Let the next step have this rate whatever the schedule says; rates that differ by layer keep proportion."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate * group["initial_lr"] / self._phase.learning_rate
+
     # Going on later
 
     def state(self) -> dict[str, Any]:
@@ -311,6 +316,8 @@ class Course:
             "mean": self._mean_way.module.state_dict() if self._mean_way else {},
             "taken": self._taken,
             "pieces": self.pieces,
+            # Of batches since the optimizer stepped last.
+            "gradients": {name: p.grad for name, p in self._plain_way.named_parameters() if p.grad is not None},
             "collected": [one._asdict() for one in self._collected],
         }
 
@@ -324,6 +331,9 @@ class Course:
             self._mean_way.module.load_state_dict(saved["mean"])
         self._taken, self.pieces = saved["taken"], saved["pieces"]
         device = self._accelerator.device
+        for name, parameter in self._plain_way.named_parameters():
+            if name in saved["gradients"]:
+                parameter.grad = saved["gradients"][name].to(device, memory_format=torch.preserve_format)
         self._collected = [Learned(**{k: v.to(device) for k, v in one.items()}) for one in saved["collected"]]
 
     def close(self) -> None:

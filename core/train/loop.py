@@ -92,7 +92,7 @@ def _train(
     yield from task.looks()
 
     told, throughput = -math.inf, _Throughput()
-    waits_for_nothing = accelerator.device.type == "cpu"  # elsewhere looking at a loss waits for the device
+    every_step = _looks_at_every_step(accelerator.device)
     mine = (accelerator.process_index,) if accelerator.process_index else ()
     for number, phase in enumerate(recipe.phases):
         if number < at.phase:
@@ -125,7 +125,7 @@ def _train(
                     yield Said(epoch, step, _smaller(recipe, at.pieces))
                 now = time.monotonic()
                 due = now - told >= SECONDS_BETWEEN_STEPS_TOLD
-                if due or waits_for_nothing:
+                if due or every_step:
                     _insist_on_numbers(learned, epoch, course.bad_step or step)
                 if due:
                     rate = (learned.images - images_before) * accelerator.num_processes / (now - epoch_began)
@@ -276,6 +276,11 @@ def _insist_on_numbers(tally: Tally, epoch: int, step: int) -> None:
             found="a loss that is not a number",
             do="Try a learning rate ten times smaller, or gradients clipped at 1; the best epoch so far is kept",
         )
+
+
+def _looks_at_every_step(device: torch.device) -> bool:
+    """Whether a loss is looked at after every step: anywhere but on a CPU that waits for the device."""
+    return device.type == "cpu"
 
 
 def _smaller(recipe: Recipe, pieces: int) -> str:
