@@ -1,9 +1,12 @@
 """What a classifier and a segmentation network share: they scale pixels as their backbone was trained with."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+
+from core.models.stages import depths
 
 
 class PixelNetwork(nn.Module):
@@ -15,11 +18,23 @@ class PixelNetwork(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    origin: str = ""  # one sentence: which of its parts start from which weights
 
     def __init__(self, *, mean: Any, std: Any) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+
+    def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
+        """The depth of a parameter by its name, from 0 at the input; the head is the deepest.
+
+        What timm's layer-wise decay of the learning rate asks a model for; `coarse` counts blocks instead of layers.
+        """
+        deep = depths(self.backbone, coarse=coarse)
+        inside = {id(parameter): deep[name] for name, parameter in self.backbone.named_parameters()}
+        known = {name: inside[id(one)] for name, one in self.named_parameters() if id(one) in inside}
+        deepest = 1 + max(known.values(), default=-1)
+        return lambda name: known.get(name, deepest)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the backbone expects, channels last."""

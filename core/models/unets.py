@@ -3,6 +3,7 @@
 import copy
 import json
 import warnings
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.errors import RecipeError, WeightsError
 from core.models.architectures import TIMM_PREFIX, ArchitectureRow, architecture
 from core.models.network import PixelNetwork
-from core.models.weight_files import Tensors, by_name, by_order, first_misfit, read_tensors
-from core.models.weights import locate
+from core.models.saved import saved_model
+from core.models.weight_files import Tensors, by_name, by_order, first_misfit, pixels_of, read_tensors
+from core.models.weights import is_file, locate
 from core.recipe import SegmenterChoice
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -69,11 +71,15 @@ def padded(side: int, multiple: int, smallest: int) -> int:
     return -(-max(side, smallest) // multiple) * multiple
 
 
-def build_segmenter(choice: SegmenterChoice, classes: int, image_size: int, *, pretrained: bool = True) -> Segmenter:
+def build_segmenter(
+    choice: SegmenterChoice, classes: int, image_size: int, *, pretrained: bool = True, names: Sequence[str] = ()
+) -> Segmenter:
     """A segmenter for `classes` classes and images of about `image_size` pixels, in training mode, channels last.
 
     With `pretrained=False` the encoder is left random whatever the choice says: for a model about to be loaded. The
-    decoder always starts at random, drawn from torch's global generator; seed it first.
+    decoder starts at random, drawn from torch's global generator; seed it first. Only where the weights are a model of
+    another run with the same architecture for classes of these `names` in this order is the decoder taken from it too.
+    `origin` of the model says which happened.
 
     Raises RecipeError for an architecture or encoder there is none of, and for two that do not go together;
     WeightsError when the encoder's weights are not to be had or do not fit.
@@ -82,25 +88,51 @@ def build_segmenter(choice: SegmenterChoice, classes: int, image_size: int, *, p
     network, multiple, smallest = _network(row, choice.encoder, classes, image_size)
     mean, std = _pixels(choice.encoder)
     path = locate(choice) if pretrained else None
+    found: Tensors = {}
     if path is not None:
-        load_encoder(network.encoder, path, choice.encoder)
-        mean, std = _told_beside(path, choice.encoder) or (mean, std)
+        found = load_encoder(network.encoder, path, choice.encoder)
+        mean, std = pixels_of(found) or _told_beside(path, choice.encoder) or (mean, std)
     model = Segmenter(network, multiple=multiple, smallest=smallest, mean=mean, std=std)
+    if pretrained:
+        model.origin = _origin(model, choice, path, found, names)
     return model.to(memory_format=torch.channels_last)
 
 
-def load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
+def _origin(model: Segmenter, choice: SegmenterChoice, path: Path | None, found: Tensors, names: Sequence[str]) -> str:
+    """Take the decoder too where it is the same one, and say what the model starts from."""
+    if path is None:
+        return "Encoder and decoder start at random."
+    if not is_file(choice):
+        return f"The encoder starts from its pretrained weights ({path.name}), the decoder at random."
+    saved = saved_model(path)
+    if saved is None:
+        return f"The encoder starts from {path.name}, the decoder at random."
+    weights = by_name(found, model.network.state_dict(), ("network.",))
+    reason = saved.same_whole(choice, names) or ("" if weights else "the file has no such decoder")
+    if reason:
+        return f"The encoder starts from run {saved.run}, the decoder at random, since {reason}."
+    model.network.load_state_dict(weights)
+    return f"Encoder and decoder start from run {saved.run}, which has the same classes in the same order."
+
+
+def load_encoder(encoder: nn.Module, path: Path, name: str) -> Tensors:
     """Fill an encoder from a weight file: timm's or SMP's own, a classifier or segmenter of Fovea, lite0's package.
 
-    Raises WeightsError when the file is damaged or lacks a tensor of the encoder.
+    Gives all that the file holds. Raises WeightsError when the file is damaged or lacks a tensor of the encoder.
     """
-    found, wanted = read_tensors(path), encoder.state_dict()
+    found = read_tensors(path)
+    encoder.load_state_dict(fitting(found, encoder.state_dict(), path, name))
+    return found
+
+
+def fitting(found: Tensors, wanted: Tensors, path: Path, name: str) -> Tensors:
+    """The tensors that an encoder wants from those of a file; shapes are enough. Raises WeightsError if one lacks."""
     named = found
     if name.startswith(TIMM_PREFIX):
         with torch.device("meta"):
             whole = timm.create_model(name.removeprefix(TIMM_PREFIX), num_classes=0).state_dict()
         named = by_name(found, whole, _WRAPPERS) or by_order(found, whole) or found
-        named = {key: value for key, value in named.items() if not value.is_meta}  # counters that the file lacks
+        named = {key: value for key, value in named.items() if value is not whole.get(key)}  # counters it lacks
     weights = _by_flat_name(named, wanted)
     if weights is None:
         raise WeightsError(
@@ -109,7 +141,7 @@ def load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
             expected=f"the {len(wanted)} tensors of {name}",
             do="Choose the encoder these weights were made for, or other weights",
         )
-    encoder.load_state_dict(weights)
+    return weights
 
 
 def describe(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, Any]:

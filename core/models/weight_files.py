@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from core.errors import WeightsError
@@ -11,16 +13,17 @@ from core.errors import WeightsError
 Tensors = dict[str, torch.Tensor]
 
 
-def read_tensors(path: Path) -> Tensors:
+def read_tensors(path: Path, *, device: str = "cpu") -> Tensors:
     """The tensors of a weight file by name, out of the wrappers that training scripts put around them.
 
+    On the device "meta" they are shapes without numbers, which costs neither time nor memory.
     Raises WeightsError when the file is damaged or holds more than tensors.
     """
     try:
         if path.suffix.lower() == ".safetensors":
-            content = load_file(path)
+            content = _shapes(path) if device == "meta" else load_file(path, device)
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # bytes that are no weights make the unpickler fail in any way there is
         raise WeightsError(
             f"{path.name} is not a weight file that can be read safely",
@@ -33,6 +36,20 @@ def read_tensors(path: Path) -> Tensors:
     if not isinstance(content, Mapping):
         content = {}
     return {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _shapes(path: Path) -> Tensors:
+    with safe_open(path, framework="pt") as file:
+        return {key: torch.empty(file.get_slice(key).get_shape(), device="meta") for key in file.keys()}  # noqa: SIM118
+
+
+def pixels_of(found: Tensors) -> tuple[Any, Any] | None:
+    """Mean and standard deviation of pixels in [0, 1], red, green, blue, that a model of Fovea carries; else None."""
+    pair = found.get("mean"), found.get("std")
+    if any(one is None or one.shape != (1, 3, 1, 1) or one.is_meta for one in pair):
+        return None
+    mean, std = (one.flatten().tolist() for one in pair)
+    return (mean, std) if min(std) > 0 else None
 
 
 def by_name(found: Tensors, wanted: Tensors, prefixes: tuple[str, ...]) -> Tensors | None:

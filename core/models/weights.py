@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from core.errors import StorageError, WeightsError, storage_errors
 from core.models.architectures import ENCODERS, TIMM_PREFIX, find_encoder
 from core.models.catalog import BACKBONES, find_row
+from core.models.saved import insist_on_same
 from core.recipe import ModelChoice, SegmenterChoice
 
 Choice = TypeVar("Choice", ModelChoice, SegmenterChoice)
@@ -68,13 +69,16 @@ def encoder_weights_here() -> tuple[str, ...]:
 def locate(choice: ModelChoice | SegmenterChoice) -> Path | None:
     """The weight file a model starts from; None for a random start. Downloads it when only the hub has it.
 
-    Raises WeightsError when a named file is not there, or when pretrained weights are neither here nor to be had within
-    a few seconds; it then names the networks whose weights are here. Never falls back to a random start.
+    Raises WeightsError when a named file is not there or is the model of a run with another network, or when pretrained
+    weights are neither here nor to be had within a few seconds; it then names the networks whose weights are here.
+    Never falls back to a random start.
     """
     if choice.weights == "random":
         return None
     if is_file(choice):
-        return _named_file(choice.weights)
+        path = _named_file(choice.weights)
+        insist_on_same(path, choice)
+        return path
     if isinstance(choice, SegmenterChoice):
         return encoder_weights_state(choice.encoder).path or _download_encoder(choice.encoder)
     return weights_state(choice.backbone).path or _download(choice.backbone)

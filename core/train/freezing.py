@@ -1,63 +1,63 @@
 """Which part of a network may change in a phase, and keeping the rest truly still.
 
 A layer here is a module that owns parameters directly (a convolution, a norm, a linear layer), counted in the order in
-which the network is built. A frozen norm layer must also stay in evaluation mode: otherwise its running statistics
-would drift with every batch although no gradient touches it. A backbone that is frozen as a whole is in evaluation
-mode as a whole: what it drops at random while it learns would only be noise to what learns from it.
+which the network is built; what a block is says `core.models.stages`. What is frozen is in evaluation mode too, module
+by module: the running statistics of a frozen norm would drift with every batch although no gradient touches it, and
+what a frozen part drops at random (dropout, drop-path) would only be noise to what learns from it. A module without
+parameters goes with the layer before it, so that the border may lie in the middle of a block.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from core.errors import RecipeError
+from core.models.stages import blocks_of, layers_of
 from core.recipe import TRAINABLE, TRAINABLE_WORDS
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """The outcome of `freeze`: the layers that stay still, and how many parameters may change and how many not."""
+    """The outcome of `freeze`: what stays still, and how many parameters may change and how many not."""
 
-    layers: tuple[nn.Module, ...]
+    layers: tuple[nn.Module, ...]  # that own the frozen parameters
+    still: tuple[nn.Module, ...]  # every module that is in evaluation mode by itself, its parts not included
     trainable: int
     frozen: int
-    whole: tuple[nn.Module, ...] = ()  # the backbone, where all of it stays still
-
-
-def layers_of(module: nn.Module) -> list[nn.Module]:
-    """The modules that own parameters directly, in the order in which the network is built."""
-    return [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
 
 
 def freeze(backbone: nn.Module, head: nn.Module, trainable: str) -> Frozen:
     """Let only the part named by `trainable` require gradients; the head always does.
 
-    `trainable` is "head", "everything", "last 40%" or "last 4 layers"; shares and counts are of the backbone's layers,
-    and at least one layer is left trainable. Raises RecipeError for other words and for more layers than there are.
+    `trainable` is "head", "everything", "last 40%", "last 4 layers" or "last 2 blocks"; shares and counts are of the
+    backbone, and of a share at least one layer is left trainable. Raises RecipeError for other words, and for more
+    layers or blocks than there are.
     """
     layers = layers_of(backbone)
-    moving = _moving(layers, trainable)
+    moving = _moving(backbone, layers, trainable)
     for layer in layers:
         for parameter in layer.parameters(recurse=False):
             parameter.requires_grad_(layer in moving)
     head.requires_grad_(True)
-    still = tuple(layer for layer in layers if layer not in moving)
     parameters = [*backbone.parameters(), *head.parameters()]
     free = sum(p.numel() for p in parameters if p.requires_grad)
-    whole = () if moving else (backbone,)
-    return Frozen(still, free, sum(p.numel() for p in parameters) - free, whole)
+    return Frozen(
+        layers=tuple(layer for layer in layers if layer not in moving),
+        still=_still(backbone, layers, moving),
+        trainable=free,
+        frozen=sum(p.numel() for p in parameters) - free,
+    )
 
 
 def set_training(model: nn.Module, frozen: Frozen) -> None:
     """Put `model` in training mode and what is frozen of it back in evaluation mode."""
     model.train()
-    for part in (*frozen.whole, *frozen.layers):
-        part.eval()
+    for part in frozen.still:
+        part.training = False  # not eval(), which would take the parts that learn along
 
 
-def _moving(layers: Sequence[nn.Module], trainable: str) -> set[nn.Module]:
+def _moving(backbone: nn.Module, layers: list[nn.Module], trainable: str) -> set[nn.Module]:
     if not TRAINABLE.fullmatch(trainable):
         raise RecipeError("trainable", found=repr(trainable), expected=TRAINABLE_WORDS)
     if trainable == "head":
@@ -65,7 +65,33 @@ def _moving(layers: Sequence[nn.Module], trainable: str) -> set[nn.Module]:
     if trainable == "everything":
         return set(layers)
     number = int(re.search(r"\d+", trainable).group())
+    if "block" in trainable:
+        blocks = blocks_of(backbone)
+        _insist_on_enough(number, len(blocks), trainable, "blocks")
+        return {layer for block in blocks[-number:] for layer in block}
     count = max(1, round(len(layers) * number / 100)) if "%" in trainable else number
-    if count > len(layers):
-        raise RecipeError("trainable", found=repr(trainable), expected=f"at most the backbone's {len(layers)} layers")
+    _insist_on_enough(count, len(layers), trainable, "layers")
     return set(layers[-count:])
+
+
+def _insist_on_enough(wanted: int, there: int, trainable: str, what: str) -> None:
+    if wanted > there:
+        raise RecipeError("trainable", found=repr(trainable), expected=f"at most the backbone's {there} {what}")
+
+
+def _still(backbone: nn.Module, layers: list[nn.Module], moving: set[nn.Module]) -> tuple[nn.Module, ...]:
+    """The modules that nothing may change: layers that do not learn, and the rest of what does not hold one that does.
+
+    A network that computes with functions instead of modules asks its own mode, so a part is as its layers are.
+    """
+    still, before = [], layers[0] in moving  # whether the layer before this module learns
+    for part in backbone.modules():
+        if any(True for _ in part.parameters(recurse=False)):
+            before = learns = part in moving
+        elif any(True for _ in part.parameters()):
+            learns = any(inner in moving for inner in part.modules())
+        else:
+            learns = before
+        if not learns:
+            still.append(part)
+    return tuple(still)

@@ -10,11 +10,12 @@ from torch.nn.functional import cross_entropy
 from core.errors import RecipeError, WeightsError
 from core.models.architectures import ARCHITECTURES
 from core.models.classifiers import build_classifier
+from core.models.stages import layers_of
 from core.models.unets import IMAGENET, Segmenter, build_segmenter, describe, load_encoder
 from core.models.weight_files import read_tensors
 from core.models.weights import weights_state
 from core.recipe import ModelChoice, SegmenterChoice
-from core.train.freezing import freeze, layers_of, set_training
+from core.train.freezing import freeze, set_training
 
 SMALL = "tu-resnet10t"  # in no row: any timm name trains
 LITE0 = "tu-tf_efficientnet_lite0"
