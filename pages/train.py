@@ -8,10 +8,12 @@ from core.data.dataset import Dataset
 from core.machine import cores, gpu_here
 from core.recipe import Recipe
 from core.runs.run import RunState
+from core.runs.store import Run
 from core.train.check import check
 from core.train.estimate import Rate, estimate
 from pages.shared import cache, live, looks, recipe_form, state
 from pages.shared.guard import require_app
+from pages.shared.phases_form import stored
 from pages.shared.pickers import dataset_or_stop, is_active, or_stop
 from pages.shared.words import count, duration, plain
 
@@ -31,6 +33,7 @@ def choose() -> None:
     with told, or_stop():
         check(recipe, dataset)
         st.markdown(facts(recipe, dataset, described(recipe, dataset)))
+        st.caption(stored(recipe))
     if button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
             run = cache.store().create(recipe, dataset)
@@ -100,7 +103,9 @@ def watch(id: str) -> None:
         live.headline(run)
         live.numbers(run)
         live.actions(run)
+        notes(run)
         live.curves(run)
+        rates(run)
         looks.looks(run)
         if run.status.state in (RunState.FAILED, RunState.STOPPED):
             live.log(run)
@@ -108,6 +113,20 @@ def watch(id: str) -> None:
             live.changed()  # a whole run of the page, so that the ticking stops
 
     tick()
+
+
+def notes(run: Run) -> None:
+    """What a person should know of how it went: that memory ran out, that a phase ended early."""
+    for entry in cache.journal(run.paths):
+        if entry.get("kind") == "said":
+            st.info(f"Epoch {entry['epoch']}: {plain(entry['sentence'])}", icon=":material/info:")
+
+
+def rates(run: Run) -> None:
+    """The learning rate over the epochs, folded."""
+    if cache.journal(run.paths):
+        with st.expander("Learning rate over the epochs", key="rates", icon=":material/show_chart:"):
+            st.plotly_chart(cache.rates(run.paths), key="curve_rate", config=live.PLAIN_FIGURE, alt="The learning rate")
 
 
 st.title("Train")

@@ -5,15 +5,17 @@ to them. Whatever adds, removes or moves a phase rewrites the data and lets the 
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core.knobs import find
+from core.augment.catalog import views
 from core.recipe import Phase, Recipe, ScheduleChoice
-from core.train.schedules import SCHEDULES
+from core.train.schedules import SCHEDULES, schedule_row
 from pages.shared import fields
+from pages.shared.forms import knob_widget
 from pages.shared.words import count, plain
 
 PHASES = "train_phases"  # the session key of all phases, as plain data
@@ -21,6 +23,7 @@ OPEN = "train_open_phase"  # which of many phases is open, from 1
 LINES = 4  # phases that are drawn as a line each; more of them become a table
 MOST = next(rule.max_length for rule in Recipe.model_fields["phases"].metadata if hasattr(rule, "max_length"))
 OF_RECIPE = ""  # stands for the recipe's own schedule, among the schedules of a phase
+FIELDS = ("name", "trainable", "epochs", "learning_rate", "solver")  # that have a widget each
 RATE_STEP = 1e-4
 
 
@@ -48,11 +51,29 @@ def phases_form(base: Recipe, layers: Mapping[str, str]) -> dict[str, Any]:
     return {"phases": phases}
 
 
+def stored(recipe: Recipe) -> str:
+    """Whether a frozen backbone's features are stored, or why not, in one sentence; "" where no backbone is frozen."""
+    if recipe.task != "classification" or all(phase.trainable != "head" for phase in recipe.phases):
+        return ""
+    if recipe.mix.on:
+        kinds = " and ".join(name for name, on in (("MixUp", recipe.mix.mixup), ("CutMix", recipe.mix.cutmix)) if on)
+        verb = "mix" if " and " in kinds else "mixes"
+        return f"{kinds} {verb} pixels, so features cannot be stored and each epoch looks at every picture."
+    variants = views(recipe.augment)
+    times = f"in {variants} variants" if variants > 1 else "once"
+    return f"While only the head learns, each picture is looked at {times} and its features are stored."
+
+
 def held(base: Recipe) -> list[dict[str, Any]]:
     """The phases that are chosen, as plain data."""
     if PHASES not in st.session_state:
         hold(base.model_dump(mode="json")["phases"])
-    return [dict(phase) for phase in st.session_state[PHASES]]
+    phases = [deepcopy(phase) for phase in st.session_state[PHASES]]
+    for number, phase in enumerate(phases):
+        for field in FIELDS:
+            phase[field] = st.session_state.get(fields.key(f"phases.{number}.{field}"), phase[field])
+        _take_schedule(number, phase)
+    return phases
 
 
 def hold(phases: list[dict[str, Any]]) -> None:
@@ -95,7 +116,7 @@ def _chosen(phases: list[dict[str, Any]]) -> int:
 
 
 def _schedule_words(phase: dict[str, Any]) -> str:
-    return find(SCHEDULES, phase["schedule"]["name"], "schedule.name").label if phase["schedule"] else "of the recipe"
+    return schedule_row(phase["schedule"]["name"]).label if phase["schedule"] else "of the recipe"
 
 
 def _line(base: Recipe, number: int, phases: list[dict[str, Any]], layers: Mapping[str, str]) -> None:
@@ -128,7 +149,7 @@ def _line(base: Recipe, number: int, phases: list[dict[str, Any]], layers: Mappi
                 _details(base, number, phase)
             if several:
                 _actions(base, number, phases)
-    for field in ("name", "trainable", "epochs", "learning_rate", "solver"):
+    for field in FIELDS:
         phase[field] = st.session_state[_start(number, phase, field)]
     st.session_state[PHASES] = phases
 
@@ -154,7 +175,16 @@ def _schedule(number: int, phase: dict[str, Any]) -> None:
         help="How the learning rate moves within this phase; that of the recipe stands under Optimizer and schedule.",
         persist_state="session",
     )
-    name = fields.among(st.session_state[key], options, f"phases.{number}.schedule.name")
+    _take_schedule(number, phase)
+
+
+def _take_schedule(number: int, phase: dict[str, Any]) -> None:
+    """Give a phase the schedule that its widget says."""
+    path = f"phases.{number}.schedule.name"
+    name = st.session_state.get(fields.key(path))
+    if name is None:
+        return
+    fields.among(name, (OF_RECIPE, *(row.name for row in SCHEDULES)), path)
     if name == OF_RECIPE:
         phase["schedule"] = None
     elif phase["schedule"] is None or phase["schedule"]["name"] != name:
@@ -164,17 +194,38 @@ def _schedule(number: int, phase: dict[str, Any]) -> None:
 def _details(base: Recipe, number: int, phase: dict[str, Any]) -> None:
     name = _start(number, phase, "name")
     st.text_input("Name of the phase", key=name, max_chars=40, persist_state="session")
-    solver = _start(number, phase, "solver")
+    solver, epochs = _start(number, phase, "solver"), _start(number, phase, "epochs")
+
+    def once() -> None:
+        if st.session_state[solver] == "convex":
+            st.session_state[epochs] = 1
+
     if base.task == "classification":
-        options = {"steps": "step by step", "convex": "solved to the end at once"}
+        options = {"steps": "learned step by step", "convex": "solved to the end at once"}
         st.selectbox(
             "The head is",
             list(options),
             format_func=options.get,
             key=solver,
-            help="A linear head on a frozen backbone has one best answer, which a solver finds without steps.",
+            help="A linear head on stored features has one best answer, which a solver finds in one epoch.",
+            on_change=once,
             persist_state="session",
         )
+    if phase["schedule"]:
+        st.markdown("**Its own schedule**")
+        path, values = f"phases.{number}.schedule", phase["schedule"]["values"]
+        row = schedule_row(phase["schedule"]["name"], path)
+        if row.warms_up:
+            key = fields.key(f"{path}.warmup")
+            if key not in st.session_state:
+                st.session_state[key] = phase["schedule"]["warmup"]
+            fields.value(key, "Warm-up", *fields.bounds(ScheduleChoice, "warmup"), 0.01)
+            phase["schedule"]["warmup"] = st.session_state[key]
+        for knob in row.knobs:
+            key = fields.key(f"{path}.{row.name}.{knob.name}")
+            turned = knob_widget(knob, values.get(knob.name, knob.default), key)
+            if knob.name in values or turned != knob.default:
+                values[knob.name] = turned
 
 
 def _actions(base: Recipe, number: int, phases: list[dict[str, Any]]) -> None:

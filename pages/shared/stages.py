@@ -1,4 +1,4 @@
-"""How much of a network learns in each phase, said before the start: a strip for each kind of phase, and its numbers."""
+"""How much of a network learns in each phase, said before the start: a strip for each kind of phase, and a table."""
 
 from typing import Any
 

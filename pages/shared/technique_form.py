@@ -8,11 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.knobs import find
 from core.machine import cores
 from core.recipe import FIGURES, Recipe
-from core.train.optimizers import OPTIMIZERS
-from core.train.schedules import SCHEDULES
+from core.train.optimizers import OPTIMIZERS, optimizer_row
+from core.train.schedules import SCHEDULES, schedule_row
 from pages.shared import fields
 from pages.shared.words import SCORE_WORDS, plain
 
@@ -31,7 +30,7 @@ def part(name: str, told: Sequence[str], key: str, icon: str) -> Any:
 def optimizer(base: Recipe) -> dict[str, Any]:
     """How weights move, and how fast at which step."""
     name, schedule = fields.held(base, "optimizer.name"), fields.held(base, "schedule.name")
-    told = [find(OPTIMIZERS, name, "optimizer.name").label, find(SCHEDULES, schedule, "schedule.name").label.lower()]
+    told = [optimizer_row(name).label, schedule_row(schedule).label.lower()]
     with part("Optimizer and schedule", told, "train_optimizer_part", "speed"):
         left, right = st.columns(2, gap="medium")
         with left:
@@ -39,8 +38,9 @@ def optimizer(base: Recipe) -> dict[str, Any]:
             with st.grid(3, min_column_width=110):
                 decay = "Pulls weights towards 0; biases and norms are left alone."
                 changes |= fields.number(base, "optimizer.weight_decay", "Weight decay", decay, step=0.01)
-                momentum = "How much of the last step goes into the next, where the optimizer has that to choose."
-                changes |= fields.number(base, "optimizer.momentum", "Momentum", momentum, step=0.05)
+                if optimizer_row(changes["optimizer.name"]).momentum:
+                    momentum = "How much of the last step goes into the next."
+                    changes |= fields.number(base, "optimizer.momentum", "Momentum", momentum, step=0.05)
                 layers = "Each layer's rate as a share of that of the layer after it; 1: all the same."
                 changes |= fields.number(base, "optimizer.layer_decay", "Layer decay", layers, step=0.05, least=0.01)
         with right:
@@ -51,7 +51,7 @@ def optimizer(base: Recipe) -> dict[str, Any]:
 def schedule_fields(base: Recipe) -> dict[str, Any]:
     """How the learning rate moves, with the knobs of the chosen schedule."""
     changes = fields.row(base, "schedule.name", "Learning rate over time", SCHEDULES)
-    row = find(SCHEDULES, changes["schedule.name"], "schedule.name")
+    row = schedule_row(changes["schedule.name"])
     with st.grid(2, min_column_width=150):
         if row.warms_up:
             warmup = "Share of the steps spent rising to the peak."
