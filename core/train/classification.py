@@ -1,6 +1,6 @@
 """One label per image: cross-entropy over classes, judged by accuracy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +86,14 @@ class ClassificationTask:
         self.validation_batch = CHUNK if device.type == "cpu" else recipe.batch_size
 
     @staticmethod
-    def network(recipe: Recipe, classes: int, *, pretrained: bool = True) -> Classifier:
+    def network(recipe: Recipe, classes: int, *, pretrained: bool = True, names: Sequence[str] = ()) -> Classifier:
         """The classifier that a recipe asks for."""
-        return build_classifier(recipe.model, classes, pretrained=pretrained)
+        return build_classifier(recipe.model, classes, pretrained=pretrained, names=names)
 
-    def build(self) -> Classifier:
+    def build(self, *, pretrained: bool = True) -> Classifier:
         """The classifier, its head drawn from torch's global generator."""
-        return self.network(self._recipe, len(self._dataset.classes))
+        names = self._dataset.classes
+        return self.network(self._recipe, len(names), pretrained=pretrained, names=names)
 
     def source(self, augmentation: Augmentation) -> ImageSource:
         """Images and labels."""

@@ -19,6 +19,7 @@ from accelerate.utils import broadcast_object_list
 
 from core.data.dataset import Dataset
 from core.errors import TrainingError
+from core.models.weights import is_file
 from core.recipe import Recipe
 from core.seeding import derive
 from core.train.check import check
@@ -78,17 +79,19 @@ def _train(
 ) -> Iterator[Event]:
     began = time.monotonic()
 
-    # The model, with its head drawn from the seed.
-    torch.manual_seed(derive(recipe.seed, "weights"))
-    model = together(task.build().to(accelerator.device), accelerator)
-
-    # Where an earlier attempt ended, if one did.
+    # Where an earlier attempt ended, if one did. The file that it started from may be gone by now.
     saved = keeper.load_last() if resume else None
     at = Position.of(saved)
+
+    # The model, with its head drawn from the seed.
+    torch.manual_seed(derive(recipe.seed, "weights"))
+    model = together(task.build(pretrained=not saved).to(accelerator.device), accelerator)
     if saved:
         model.load_state_dict(saved["model"])
     if resume:
         yield Resumed(at.epoch, at.step)
+    if not saved and is_file(recipe.model):
+        yield Said(0, 0, model.origin)
     yield from task.looks()
 
     told, throughput = -math.inf, _Throughput()

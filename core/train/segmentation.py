@@ -116,15 +116,18 @@ class SegmentationTask:
         self._shown = images_to_show(dataset)
 
     @staticmethod
-    def network(recipe: SegmentationRecipe, classes: int, *, pretrained: bool = True) -> "Segmenter":
+    def network(
+        recipe: SegmentationRecipe, classes: int, *, pretrained: bool = True, names: Sequence[str] = ()
+    ) -> "Segmenter":
         """The segmentation network that a recipe asks for."""
         from core.models.unets import build_segmenter  # here, because classifiers train without SMP installed
 
-        return build_segmenter(recipe.model, classes, recipe.image_size, pretrained=pretrained)
+        return build_segmenter(recipe.model, classes, recipe.image_size, pretrained=pretrained, names=names)
 
-    def build(self) -> "Segmenter":
+    def build(self, *, pretrained: bool = True) -> "Segmenter":
         """The network, its decoder drawn from torch's global generator."""
-        return self.network(self._recipe, len(self._dataset.classes))
+        names = self._dataset.classes
+        return self.network(self._recipe, len(names), pretrained=pretrained, names=names)
 
     def source(self, augmentation: Augmentation) -> MaskSource:
         """Images and masks."""

@@ -74,8 +74,9 @@ class Task(Protocol):
     validation_batch: int  # images per pass that only looks
     stores_features: bool  # while the backbone is frozen, the head learns from its stored features
 
-    def build(self) -> Network:
-        """The network, its head drawn from torch's global generator: seed it first."""
+    def build(self, *, pretrained: bool = True) -> Network:
+        """The network, its head drawn from torch's global generator: seed it first. Without `pretrained` all of it is
+        random: for one about to be loaded."""
 
     def source(self, augmentation: Augmentation) -> Source:
         """The pictures and their targets."""
