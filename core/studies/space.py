@@ -130,7 +130,9 @@ ROWS: tuple[SpaceRow, ...] = (
     SpaceRow("loss.name", "loss", "What is minimised.", options=_names(LOSSES)),
     SpaceRow("loss.label_smoothing", "label smoothing", "Probability spread over all classes.", 0.0, 0.2),
     SpaceRow("loss.class_weights", "class weights", "How much each class counts.", options=("none", "balanced")),
-    SpaceRow("sampler", "sampler", "How training images are drawn.", options=("shuffle", "balanced")),
+    SpaceRow(
+        "sampler", "order of images", "As they come, or each class equally often.", options=("shuffle", "balanced")
+    ),
     SpaceRow("mix.mixup", "MixUp", "How strongly images are blended; 0: not at all.", 0.0, 1.0),
     SpaceRow("mix.cutmix", "CutMix", "How large a part comes from another image; 0: none.", 0.0, 1.0),
     SpaceRow("ema", "mean of weights", "Decay per step of a running mean; 0: none.", options=(0.0, 0.99, 0.999)),
