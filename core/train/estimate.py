@@ -7,6 +7,7 @@ from typing import Any
 from core.augment.catalog import views
 from core.models.architectures import ARCHITECTURES, find_encoder
 from core.models.catalog import PASSES_PER_STEP, find_row
+from core.models.heads import head_row
 from core.recipe import ModelChoice, Phase, Recipe, SegmenterChoice
 
 # A rule of thumb for one pass of one image through a network on one CPU core, used until this machine has trained
@@ -66,16 +67,20 @@ def estimate(
 
     `rates` are those of earlier runs here, newest first. With `gpu` this machine may have a GPU: then the time is known
     only for a run that is told to use the CPU, and by the rule of thumb, as earlier runs may have used either.
-    `described` is what `core.models.unets.describe` says of a segmentation network; without it its parameters are not
-    known, and its time less well.
+    `described` is what `core.train.rehearsal.describe` says of the recipe (or, of a segmentation network,
+    `core.models.unets.describe`). Without it nothing is known of a backbone outside the catalog nor of how many
+    parameters of some layers or blocks may change, and of a segmentation network only a rough time.
     """
+    told = described or {}
     if isinstance(recipe.model, SegmenterChoice):
-        network = _segmenter(recipe.model, recipe.image_size, described or {})
+        network = _segmenter(recipe.model, recipe.image_size, told)
     else:
-        network = _classifier(recipe.model, recipe.image_size, classes)
+        network = _classifier(recipe.model, recipe.image_size, classes, told)
     if network is None:
         return Estimate(None, None, None, False)
     trainable = {"head": network.head, "everything": network.parameters}.get(recipe.phases[-1].trainable)
+    if told.get("phases"):
+        trainable = told["phases"][-1]["trainable"]
 
     if gpu and recipe.device != "cpu":
         return Estimate(network.parameters, trainable, None, False)
@@ -94,30 +99,33 @@ def _phase_seconds(
 ) -> float:
     train, validation = splits.get("train", 0), splits.get("validation", 0)
     frozen = phase.trainable == "head"
-    if frozen and recipe.task == "classification":  # one look at each picture, whose features are kept
-        looks = min(views(recipe.augment), phase.epochs)
+    if frozen and recipe.task == "classification" and not recipe.mix.on:  # one look at each picture: features are kept
+        looks = views(recipe.augment) if phase.solver == "convex" else min(views(recipe.augment), phase.epochs)
         return (train * looks + validation) * (1 / rate if rate else pass_seconds)
     if recipe.task == "classification":
-        passes = PASSES_PER_STEP
+        passes = 1.0 if frozen else PASSES_PER_STEP  # mixed pictures are new ones at every step
     else:
         passes = FROZEN_PASSES_PER_STEP if frozen else MASK_PASSES_PER_STEP
     step = 1 / rate if rate else pass_seconds * passes
     return phase.epochs * (train + validation / passes) * step
 
 
-def _classifier(choice: ModelChoice, image_size: int, classes: int) -> _Network | None:
+def _classifier(choice: ModelChoice, image_size: int, classes: int, described: Mapping[str, Any]) -> _Network | None:
+    if described.get("gmacs"):
+        return _Network(described["gmacs"], GMACS_PER_CORE_SECOND, described["parameters"], described["head"])
     row = find_row(choice.backbone)
     if row is None:
         return None
-    head = (row.features + 1) * classes
+    head = head_row(choice.head).parameters(row.features, classes, choice.hidden)
     gmacs = row.gmacs * (image_size / row.image_size) ** 2
     return _Network(gmacs, GMACS_PER_CORE_SECOND, row.parameters + head, head)
 
 
 def _segmenter(choice: SegmenterChoice, image_size: int, described: Mapping[str, Any]) -> _Network | None:
     if described.get("gmacs"):
-        parameters, encoder = described["parameters"], described["encoder_parameters"]
-        return _Network(described["gmacs"], DECODER_GMACS_PER_CORE_SECOND, parameters, parameters - encoder)
+        parameters = described["parameters"]
+        head = described["head"] if "head" in described else parameters - described["encoder_parameters"]
+        return _Network(described["gmacs"], DECODER_GMACS_PER_CORE_SECOND, parameters, head)
     row = next((row for row in ARCHITECTURES if row.name == choice.architecture), None)
     encoder_row = find_encoder(choice.encoder)
     if row is None or encoder_row is None:

@@ -114,3 +114,36 @@ def test_a_segmenter_outside_the_lists_is_guessed_only_when_described():
     assert estimate(recipe, 3, SPLITS, 2, described=DESCRIBED).seconds is not None
     refused = {"parameters": None, "encoder_parameters": None, "gmacs": None, "error": "no"}
     assert estimate(recipe, 3, SPLITS, 2, described=refused).seconds is None
+
+
+def test_a_backbone_outside_the_catalog_is_estimated_from_what_the_lab_says_of_it():
+    recipe = Recipe().set({"model.backbone": "resnet26", "phases.0.trainable": "last 2 blocks"})
+    said = {"parameters": 1000, "head": 100, "gmacs": 2.0, "phases": [{"trainable": 300}]}
+    found = estimate(recipe, 6, SPLITS, 2, described=said)
+    assert (found.parameters, found.trainable) == (1000, 300)
+    slower = estimate(recipe, 6, SPLITS, 2, described=said | {"gmacs": 4.0})
+    assert slower.seconds - START_SECONDS == 2 * (found.seconds - START_SECONDS)
+
+
+def test_a_dense_head_is_counted_with_its_layer():
+    found = estimate(Recipe().set({"model.head": "dense", "model.hidden": 256}), classes=6, splits=SPLITS, cores=2)
+    assert found.trainable == 1280 * 256 + 256 + 256 * 6 + 6
+
+
+def test_a_convex_phase_looks_once_at_every_stored_variant():
+    steps = estimate(Recipe().set({"phases.0.epochs": 1, "augment.views": 3}), 6, SPLITS, 2)
+    convex = estimate(
+        Recipe().set({"phases.0.epochs": 1, "phases.0.solver": "convex", "augment.views": 3}), 6, SPLITS, 2
+    )
+    assert (convex.seconds - START_SECONDS) / (steps.seconds - START_SECONDS) == pytest.approx((3 * 100 + 20) / 120)
+
+
+def test_mixed_pictures_go_through_a_frozen_backbone_at_every_epoch():
+    stored = Recipe().set({"phases.0.epochs": 10, "augment.policy": "none"})
+    once, mixed = (estimate(r, 6, SPLITS, 2).seconds - START_SECONDS for r in (stored, stored.set({"mix.mixup": 0.4})))
+    assert mixed == pytest.approx(10 * once)
+
+
+def test_collecting_several_batches_for_a_step_changes_neither_time_nor_parameters():
+    plain = Recipe().set({"phases.0.trainable": "everything"})
+    assert estimate(plain, 6, SPLITS, 2) == estimate(plain.set({"accumulate": 8}), 6, SPLITS, 2)
