@@ -2,7 +2,6 @@
 
 import pytest
 
-from core.augment.catalog import resolve
 from core.errors import RecipeError
 from core.presets import DEFAULT, DEFAULTS, PRESETS, preset, presets_for
 from core.recipe import SCORES, Recipe, diff
@@ -47,25 +46,6 @@ def test_the_presets_of_a_task_begin_with_its_default(task):
     rows = presets_for(task)
     assert rows[0].name == DEFAULTS[task]
     assert {row.name for row in rows} == {row.name for row in PRESETS if row.task == task}
-
-
-def test_the_polyp_preset_is_the_table_of_the_design():
-    recipe = preset("neopolyp-unet").recipe()
-    assert recipe.image_size == 256
-    assert recipe.model.network == "unet, resnet34"
-    assert recipe.model.weights == "pretrained"
-    assert [(row.name, row.probability, row.values) for row in resolve(recipe.augment)] == [
-        ("h-flip", 0.5, {}),
-        ("v-flip", 0.5, {}),
-        ("quarter-turn", 0.5, {}),
-        ("gamma", 0.2, {"lowest": 0.7, "highest": 1.2}),
-        ("channel-shift", 0.3, {"steps": 10}),
-    ]
-    assert (recipe.loss.name, recipe.loss.values) == ("dice+cross-entropy", {"squared": True})
-    assert (recipe.optimizer.name, recipe.optimizer.weight_decay) == ("adam", 0)
-    assert [(phase.trainable, phase.learning_rate) for phase in recipe.phases] == [("everything", 1e-4)]
-    assert (recipe.schedule.name, recipe.schedule.warmup) == ("constant", 0)
-    assert recipe.best_by == "loss"
 
 
 def test_names_are_unique_and_an_unknown_one_lists_them():
