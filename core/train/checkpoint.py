@@ -91,10 +91,9 @@ class Checkpointer:
         self._saved_at, self._saving = clock(), 0.0  # when, and for how many seconds, the last state was written
 
     def keep_best(self, weights: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
-        """Remember a copy of the weights as the best so far."""
+        """Remember the weights, contiguous tensors that nobody changes any more, as the best so far."""
         if self._writes:
-            copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
-            self._pending = copies, facts
+            self._pending = weights, facts
 
     def due(self, *, within_epoch: bool = False) -> bool:
         """Whether the last writing is so long ago that the next may come."""

@@ -94,8 +94,12 @@ class Course:
             steps_per_epoch=-(-self.steps // recipe.accumulate),
             epochs=phase.epochs,
         )
-        self._way, self._optimizer = accelerator.prepare(way, optimizer)
+        self._way = accelerator.prepare(way)
+        # Accelerate's optimizer is for the scale of float16. It looks for a package at every step, which is a third of
+        # a step on stored features.
+        self._optimizer = accelerator.prepare(optimizer) if accelerator.scaler else optimizer
         self._collected: list[Learned] = []  # of a convex phase
+        self._still: dict[str, torch.Tensor] = {}  # a copy of the weights, of which only the head's change
         self._bad_step = None if accelerator.device.type == "cpu" else torch.zeros((), device=accelerator.device)
         self._loader, self._itinerary = self._load(source)
         set_training(model, self._frozen)
@@ -216,9 +220,8 @@ class Course:
         if self._recipe.clip:
             self._accelerator.clip_grad_norm_(self._plain_way.parameters(), self._recipe.clip)
         self._optimizer.step()
-        skipped = self._accelerator.optimizer_step_was_skipped  # half precision, when its scale was too large
         self._optimizer.zero_grad()
-        if skipped:
+        if self._accelerator.scaler and self._accelerator.optimizer_step_was_skipped:  # its scale was too large
             return
         self._schedule.step()
         self._taken += 1
@@ -266,20 +269,24 @@ class Course:
             return judged(self._prepare_inputs(inputs))
 
     def kept(self) -> dict[str, torch.Tensor]:
-        """The weights that are judged and kept, under the names of the whole model."""
-        weights = self._model.state_dict()
-        if self._mean_way is not None:
-            before = "" if self._plain_way is self._model else "head."
-            weights |= {before + name: value for name, value in self._mean_way.module.state_dict().items()}
-        return weights
+        """A copy, on the CPU, of the weights that are judged and kept, under the names of the whole model."""
+        judged = self._plain_way if self._mean_way is None else self._mean_way.module
+        if self._features is None:
+            return _copied(judged.state_dict())
+        if not self._still:  # copied once: the head is thousands of times smaller
+            self._still = _copied(self._model.state_dict())
+        return self._still | _copied({f"head.{name}": value for name, value in judged.state_dict().items()})
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Evaluation mode without gradients inside, training mode with the frozen part still after."""
-        self._model.eval()
+        self._plain_way.eval()
         with torch.no_grad():
             yield
-        set_training(self._model, self._frozen)
+        if self._features is None:
+            set_training(self._model, self._frozen)
+        else:
+            self._plain_way.train()
 
     def _count(self, inputs: torch.Tensor) -> None:
         if self._features is None:
@@ -355,6 +362,10 @@ class _Balanced:
 
 def _rows(dataset: Dataset, split: str) -> Sequence[int]:
     return [row for row, sample in enumerate(dataset.samples) if sample.split == split]
+
+
+def _copied(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
 
 
 def _as_they_are(inputs: Any) -> Any:

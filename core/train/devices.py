@@ -1,5 +1,6 @@
 """Where a run computes and how precisely, over Hugging Face Accelerate."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,10 +32,14 @@ def accelerator_for(recipe: Recipe) -> Iterator[Accelerator]:
     # Accelerate keeps its settings per process and refuses others; the next run in this process may want others.
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=_on_cpu(recipe), mixed_precision=_precision(recipe))
+    # Accelerate looks for garbage whenever memory is to be freed. Without what all the libraries hold that takes no
+    # time; with it, 0.4 seconds at the end of every phase.
+    gc.freeze()
     try:
         yield accelerator
     finally:
         accelerator.free_memory()
+        gc.unfreeze()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         AcceleratorState._reset_state(reset_partial_state=True)

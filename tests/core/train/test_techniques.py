@@ -307,3 +307,16 @@ def test_a_phase_may_have_a_schedule_of_its_own(attempt, small_recipe, coloured)
     rates = [event.learning_rate for event in run.of(EpochEnd)]
     assert rates[0] > rates[1] > rates[2]
     assert rates[3:] == [0.01, 0.01]
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.5}, EVERYTHING, EVERYTHING | {"ema": 0.5}])
+def test_the_best_is_a_copy_that_later_training_does_not_touch(attempt, small_recipe, coloured, monkeypatch, changes):
+    recipe = small_recipe.set(changes | {"schedule.name": "constant", "schedule.warmup": 0})
+    one = attempt("one", recipe.set({"phases.0.epochs": 1}), coloured)
+    kept, keep = [], Course.kept
+    monkeypatch.setattr(Course, "kept", lambda course: kept.append(keep(course)) or kept[-1])
+    longer = attempt("longer", recipe, coloured)
+    assert len(longer.of(EpochEnd)) == 3
+    first = load_file(one.best)
+    assert first.keys() == kept[0].keys()
+    assert all(torch.equal(first[name], kept[0][name]) for name in first)
