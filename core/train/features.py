@@ -9,6 +9,7 @@ dataset are not among them: pictures that were relabelled or divided anew cost n
 
 import hashlib
 import json
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,9 @@ class FrozenFeatures:
     """Features (N, F) float32 of a dataset's images, per view, computed on demand and kept under `cache`.
 
     A view is None for the image as it is, or a draw number for the variant that the augmentation draws at that number.
-    On a CPU the backbone sees 16 images a pass, whatever the batch: what was announced by `prefetch` fills it up.
+    On a CPU the backbone sees 16 images a pass, whatever the batch: what was announced by `prefetch` fills it up. And
+    while this is open there, torch keeps to one thread but for the backbone: a head's sums take microseconds, and two
+    threads that wait for each other at each of them take ten times as long, or a hundred times beside other work.
     """
 
     def __init__(
@@ -77,6 +80,9 @@ class FrozenFeatures:
         self._announced: dict[int | None, dict[int, None]] = {}  # rows whose pictures are decoded, for each view
         self._left: dict[tuple[int | None, str], deque[int]] = {}  # rows of a split that nobody looked at yet
         self.extracted = 0  # images that went through the backbone so far
+        self._threads = torch.get_num_threads()
+        self._restored = weakref.finalize(self, torch.set_num_threads, self._threads)  # also after an error
+        self._compute_in(1)
 
     def training_view(self, draw: int) -> int | None:
         """The view that the epoch with this draw number (from 0) learns from; the views take turns."""
@@ -136,10 +142,16 @@ class FrozenFeatures:
         chunk = CHUNK if self._device.type == "cpu" else min(len(rows), GPU_CHUNK)  # a GPU's last bits may differ
         training = self._model.backbone.training
         self._model.backbone.eval()
+        self._compute_in(self._threads)
         with torch.inference_mode(), self._autocast():
             features = in_chunks(self._pass, images, chunk)
+        self._compute_in(1)
         self._model.backbone.train(training)
         return features
+
+    def _compute_in(self, threads: int) -> None:
+        if self._device.type == "cpu":
+            torch.set_num_threads(threads)
 
     def _pass(self, images: torch.Tensor) -> torch.Tensor:
         return self._model.features(self._model.normalise(images.to(self._device))).float().cpu()
@@ -153,7 +165,8 @@ class FrozenFeatures:
         return self._shelves[view]
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, and let torch use its threads again."""
+        self._restored()
         for shelf in self._shelves.values():
             shelf.close()
         self._shelves.clear()
