@@ -1,5 +1,6 @@
 """How far a run has come and how long it will still take, read from its journal."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,7 @@ class EpochKind:
 
 def pace(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Pace:
     """The pace of a run of `recipe` whose journal holds `entries`."""
+    recipe = as_it_went(recipe, entries)
     ends = [entry for entry in entries if entry.get("kind") == "epoch"]
     kinds = epoch_kinds(recipe, {entry["epoch"]: entry.get("stored", False) for entry in ends})
     done = min(len(kinds), max((entry["epoch"] for entry in ends), default=0))
@@ -75,8 +77,21 @@ def pace(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Pace:
         fraction=min(1.0, work / sum(kind.cost for kind in kinds)),
         seconds_left=_seconds(kinds[done:], share, seen),
         images_per_second=rates.get(False, rates.get(True)),
-        passing=running is not None and kinds[done] == looking,
+        passing=running is not None and kinds[done] == looking and not recipe.mix.on,
     )
+
+
+def as_it_went(recipe: Recipe, entries: Sequence[dict[str, Any]]) -> Recipe:
+    """The recipe with as many epochs in each phase that is over as it had: early stopping may have ended it."""
+    had = Counter(entry["phase"] for entry in entries if entry.get("kind") == "epoch" and "phase" in entry)
+    over = max((entry.get("phase", 0) for entry in entries), default=0)  # phases before this one
+    if any(entry.get("kind") == "end" and entry.get("state") == "finished" for entry in entries):
+        over = len(recipe.phases)
+    phases = [
+        phase.model_copy(update={"epochs": had[number]}) if number < over and had[number] else phase
+        for number, phase in enumerate(recipe.phases)
+    ]
+    return recipe.model_copy(update={"phases": tuple(phases)})
 
 
 def epoch_kinds(recipe: Recipe, stored: dict[int, bool] | None = None) -> list[EpochKind]:
@@ -84,13 +99,15 @@ def epoch_kinds(recipe: Recipe, stored: dict[int, bool] | None = None) -> list[E
 
     While the backbone is frozen every view of the images has to be looked at once. An earlier run may have done that:
     where the views of a phase so far were all read from the cache, its others are expected to be there as well. A
-    network for masks looks at pictures at every epoch.
+    network for masks looks at pictures at every epoch, and so does one that learns from mixed pictures.
     """
     kinds: list[EpochKind] = []
     for phase in recipe.phases:
         numbers = range(len(kinds) + 1, len(kinds) + phase.epochs + 1)
         if recipe.task == "segmentation":
             kinds += [EpochKind(phase.trainable, stored=False, task=recipe.task) for _ in numbers]
+        elif recipe.mix.on:
+            kinds += [EpochKind(phase.trainable, stored=False) for _ in numbers]
         else:
             kinds += _kinds(phase, numbers, views(recipe.augment), stored or {})
     return kinds

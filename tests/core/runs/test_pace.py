@@ -121,3 +121,27 @@ def test_epochs_of_a_decoder_say_nothing_about_epochs_of_the_whole_network():
 
 def test_what_is_shown_after_an_epoch_does_not_disturb_its_pace():
     assert pace(DECODER, [{"kind": "looks"}, epoch(1), {"kind": "look", "epoch": 1}]).epoch == 1
+
+
+def test_a_phase_that_ended_early_leaves_only_what_is_still_to_come():
+    early = [epoch(number) | {"phase": 0} for number in (1, 2)] + [epoch(3, stored=False) | {"phase": 1}]
+
+    now = pace(BOTH, early)
+
+    assert (now.epoch, now.epochs) == (3, 7), "two of five, then one of five"
+    assert now.seconds_left == pytest.approx(4 * 10)
+
+
+def test_a_run_whose_last_phase_ended_early_is_over():
+    entries = [epoch(number) | {"phase": 0} for number in (1, 2)] + [{"kind": "end", "state": "finished"}]
+
+    now = pace(WHOLE, entries)
+
+    assert (now.epoch, now.epochs, now.fraction, now.seconds_left) == (2, 2, 1.0, 0.0)
+
+
+def test_mixed_pictures_are_looked_at_in_every_epoch():
+    mixed = HEAD.set({"mix.mixup": 0.2})
+
+    assert costs(mixed) == [1.0] * 5
+    assert not pace(mixed, [step(1, 5)]).passing
