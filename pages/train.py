@@ -32,7 +32,7 @@ def choose() -> None:
         recipe = recipe_form.recipe_form(dataset)
     with told, or_stop():
         check(recipe, dataset)
-        st.markdown(facts(recipe, dataset, described(recipe, dataset)))
+        st.markdown(facts(recipe, dataset, cache.described(recipe, len(dataset.classes))))
         st.caption(stored(recipe))
     if button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
@@ -65,31 +65,6 @@ def facts(recipe: Recipe, dataset: Dataset, network: dict[str, Any] | None) -> s
     padded = network and network["padded_to"]
     told = f"  \n:small[:gray[Images are padded to {padded} × {padded} for this network, and its masks cut back.]]"
     return " · ".join(parts) + (told if padded else "")
-
-
-def described(recipe: Recipe, dataset: Dataset) -> dict[str, Any] | None:
-    """What the lab says of a segmentation network; None until it has answered, and the page goes on without.
-
-    Where decoder and encoder do not go together, the page ends here.
-    """
-    if recipe.task != "segmentation":
-        return None
-    choice = recipe.model.model_dump(), len(dataset.classes), recipe.image_size
-    network = cache.network(*choice)
-    if network is None:
-        wait_for_network(*choice)
-    elif network["error"]:
-        st.error(plain(network["error"]))
-        st.stop()
-    return network
-
-
-@st.fragment(run_every=SECONDS)
-def wait_for_network(*choice: Any) -> None:
-    """Look again until the lab has answered, then draw the page anew."""
-    if cache.network(*choice) is not None:
-        st.rerun()
-    st.caption("Looking at the network …")
 
 
 def watch(id: str) -> None:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from core.figures.colours import ACCENT, QUIET, faded
 from core.figures.layout import label, quiet
 
-ROW, AXIS = 30, 64  # pixels
+ROW, AXIS = 30, 74  # pixels
 GAP = 0.04  # between stages, as a share of one
 MOST_NUMBERED = 16  # of more stages than that only the names stand below
 
@@ -71,7 +71,8 @@ def stage_bars(phases: Sequence[PhaseCounts], *, identity: str = "") -> go.Figur
         range=[0, max(1, len(stages)) - GAP],
         showgrid=False,
     )
-    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], showgrid=False)
+    span = [-0.5, len(phases) - 0.5]
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], range=span, showgrid=False)
     return figure.update_layout(barmode="overlay", bargap=0, margin={"t": 24, "b": 4})
 
 

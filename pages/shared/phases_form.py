@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from core.augment.catalog import views
+from core.presets.plans import PLANS, plan
 from core.recipe import Phase, Recipe, ScheduleChoice
 from core.train.schedules import SCHEDULES, schedule_row
 from pages.shared import fields
@@ -20,15 +21,20 @@ from pages.shared.words import count, plain
 
 PHASES = "train_phases"  # the session key of all phases, as plain data
 OPEN = "train_open_phase"  # which of many phases is open, from 1
-LINES = 4  # phases that are drawn as a line each; more of them become a table
+PLAN = "train_plan"  # the name of the plan that is shown as chosen
+PLAN_OF = "train_plan_of"  # (its name, its knob values): what the phases were made of
+OF_PRESET, OWN = "preset", "own"  # stand among the plans for the preset's phases, and for edited ones
+LINES = 5  # phases that are drawn as a line each; more of them become a table
 MOST = next(rule.max_length for rule in Recipe.model_fields["phases"].metadata if hasattr(rule, "max_length"))
 OF_RECIPE = ""  # stands for the recipe's own schedule, among the schedules of a phase
 FIELDS = ("name", "trainable", "epochs", "learning_rate", "solver")  # that have a widget each
 RATE_STEP = 1e-4
+TABLE = 248  # pixels: its head and six rows
 
 
 def phases_form(base: Recipe, layers: Mapping[str, str]) -> dict[str, Any]:
     """Draw the phases and give them as a change. `layers` are the usual choices of what may learn, and their words."""
+    _plan(base)
     phases = held(base)
     if len(phases) > LINES:
         _line(base, _chosen(phases), phases, layers)
@@ -49,6 +55,50 @@ def phases_form(base: Recipe, layers: Mapping[str, str]) -> dict[str, Any]:
             epochs = sum(phase["epochs"] for phase in phases)
             st.caption(f"{count(len(phases), 'phase')}, {count(epochs, 'epoch')} together.", width="content")
     return {"phases": phases}
+
+
+def _plan(base: Recipe) -> None:
+    """A ready-made plan, with its knobs; it writes the phases, which can be edited afterwards."""
+    of, values = st.session_state.setdefault(PLAN_OF, (OF_PRESET, {}))
+    edited = held(base) != _planned(base, of, values)
+    options = (
+        {OF_PRESET: "As the preset"} | {row.name: row.label for row in PLANS} | ({OWN: "My own"} if edited else {})
+    )
+    st.session_state[PLAN] = OWN if edited else of
+
+    def follow() -> None:
+        chosen = fields.among(st.session_state[PLAN], options, "plan")
+        if chosen != OWN:
+            _begin_plan(base, chosen)
+
+    with st.grid(5, min_column_width=150):
+        st.selectbox(
+            "Plan", list(options), format_func=options.get, key=PLAN, on_change=follow, persist_state="session"
+        )
+        if edited or of == OF_PRESET:
+            return
+        row = plan(of)
+        turned = {
+            knob.name: knob_widget(knob, knob.default, fields.key(f"plan.{of}.{knob.name}")) for knob in row.knobs
+        }
+    st.caption(plain(f"{row.sentence} {row.rates}"))
+    if turned != values:
+        st.session_state[PLAN_OF] = of, turned
+        hold(_planned(base, of, turned))
+
+
+def _begin_plan(base: Recipe, name: str) -> None:
+    for key in [key for key in st.session_state if str(key).startswith(fields.key(f"plan.{name}."))]:
+        del st.session_state[key]
+    values = {} if name == OF_PRESET else {knob.name: knob.default for knob in plan(name).knobs}
+    st.session_state[PLAN_OF] = name, values
+    hold(_planned(base, name, values))
+
+
+def _planned(base: Recipe, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The phases of a plan, as plain data."""
+    phases = base.phases if name == OF_PRESET else plan(name).phases(values)
+    return [phase.model_dump(mode="json") for phase in phases]
 
 
 def stored(recipe: Recipe) -> str:
@@ -108,10 +158,12 @@ def _chosen(phases: list[dict[str, Any]]) -> int:
         key=key,
         on_select=take,
         selection_mode="single-row",
+        height=TABLE,
         column_config={"learning rate": st.column_config.NumberColumn(format="%g")},
         alt="The phases of the run",
     )
-    fields.value(OPEN, "Phase to change", 1, len(phases), 1, "Or click its row in the table.")
+    with st.grid(5, min_column_width=110):
+        fields.value(OPEN, "Phase to change", 1, len(phases), 1, "Or click its row in the table.")
     return st.session_state[OPEN] - 1
 
 

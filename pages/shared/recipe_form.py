@@ -13,6 +13,7 @@ from core.data.dataset import Dataset
 from core.presets import DEFAULTS, Preset, preset, presets_for
 from core.recipe import AugmentChoice, Recipe, diff
 from pages.shared import classifier_form, fields, phases_form, segmenter_form, state, technique_form
+from pages.shared.stages import stages
 from pages.shared.words import count, plain
 
 PRESET, TASK, POLICY, SEED = "train_preset", "train_task", "train_policy", "train_seed"
@@ -45,6 +46,7 @@ def recipe_form(dataset: Dataset) -> Recipe:
             changes |= fields.choice(base, "image_size", "Image size (pixels)", sizes)
             changes |= fields.number(base, "batch_size", "Batch", "Images per step.", most=images)
     changes |= phases_form.phases_form(base, form.TRAINABLE)
+    learns = st.container()
     with st.container(key="train_parts", gap="xsmall"):
         changes |= form.parts(base, dataset)
         changes |= technique_form.optimizer(base)
@@ -56,6 +58,8 @@ def recipe_form(dataset: Dataset) -> Recipe:
     recipe = recipe.model_copy(update={"augment": augment.model_copy(update={"views": recipe.augment.views})})
     with about:
         _about(preset(base.preset), base, recipe)
+    with learns:
+        stages(recipe, dataset)
     return recipe
 
 
@@ -92,7 +96,7 @@ def shape(task: str) -> tuple[int, str]:
 
 
 def _reports(task: str) -> list[Preset]:
-    return [row for row in presets_for(task) if getattr(row, "page", "")]
+    return [row for row in presets_for(task) if row.page]
 
 
 def _base() -> Recipe:
@@ -141,6 +145,13 @@ def _about(row: Preset, base: Recipe, recipe: Recipe) -> None:
                 for found in changed:
                     st.markdown(f"{plain(found.path)}: {_told(found.left)} → **{_told(found.right)}**")
                 st.button("As the preset again", key="as_preset", icon=":material/undo:", on_click=_follow_preset)
+    if row.page:
+        with st.container(border=True, key="report"):
+            st.markdown(plain(row.page))
+            with st.expander(f"Differs from the report in {count(len(row.differs), 'point')}", key="report_differs"):
+                st.markdown("\n".join(f"- {plain(difference)}" for difference in row.differs))
+            with st.expander(f"What it sets, and why: {count(len(row.settings), 'choice')}", key="report_settings"):
+                st.markdown("\n".join(f"- **{plain(one.path)}**: {plain(one.reason)}" for one in row.settings))
 
 
 def _told(value: Any) -> str:

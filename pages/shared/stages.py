@@ -16,16 +16,14 @@ SECONDS = 1  # between looks for the lab's answer
 MOST = 6  # kinds of phases that get a strip; the others stand in the table
 
 
-def stages(recipe: Recipe, dataset: Dataset) -> dict[str, Any] | None:
-    """What learns, by stage. The page goes on without it until the lab has answered.
-
-    Gives what the lab says; where the network cannot be built or cannot learn so, the page ends here.
-    """
+def stages(recipe: Recipe, dataset: Dataset) -> None:
+    """What learns, by stage. The page goes on without it until the lab has answered; where the network cannot be built
+    or cannot learn so, it ends here."""
     choice = recipe, len(dataset.classes)
     told = cache.described(*choice)
     if told is None:
         _wait(*choice)
-        return None
+        return
     if told["error"]:
         st.error(plain(told["error"]))
         st.stop()
@@ -39,7 +37,6 @@ def stages(recipe: Recipe, dataset: Dataset) -> dict[str, Any] | None:
         )
         with st.popover("Parameters by stage", type="tertiary", icon=":material/table_rows:", key="stage_numbers"):
             st.dataframe(_table(kinds), hide_index=True, width="content")
-    return told
 
 
 @st.fragment(run_every=SECONDS)

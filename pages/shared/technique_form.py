@@ -80,13 +80,9 @@ def regularisation(base: Recipe) -> dict[str, Any]:
         st.grid(5, min_column_width=120),
     ):
         if mixes:
-            mixup = (
-                "Blends each picture with another and its label too: alpha of the share's Beta law; 0: off."
-            )
+            mixup = "Blends each picture with another and its label too: alpha of the share's Beta law; 0: off."
             changes |= fields.number(base, "mix.mixup", "MixUp", mixup, step=0.1)
-            cutmix = (
-                "Puts a rectangle of another picture into each, with its share of the label; alpha as above."
-            )
+            cutmix = "Puts a rectangle of another picture into each, with its share of the label; alpha as above."
             changes |= fields.number(base, "mix.cutmix", "CutMix", cutmix, step=0.1)
             chance = "Chance that a batch is mixed at all. With both kinds each mixed batch gets one of them."
             changes |= fields.number(base, "mix.probability", "Mixed batches", chance, step=0.1)

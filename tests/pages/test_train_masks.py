@@ -8,6 +8,7 @@ from core.runs.run import RunState
 from core.runs.store import RunStore
 from core.train.mask_losses import MASK_LOSSES
 from tests.pages.conftest import well, words
+from tests.pages.test_train import choose
 from tests.running import until
 
 SEGMENTERS = [row.name for row in presets_for("segmentation")]
@@ -37,8 +38,7 @@ def test_a_preset_for_masks_sets_all_fields(visit, mask_dataset, recipe, name):
     app = visit("train")
     app.number_input(key="train_phases_0_epochs").set_value(7).run()
     if name != SEGMENTERS[0]:
-        app.segmented_control(key="train_preset").set_value(name).run()
-        well(app)
+        choose(app, preset(name))
         start = preset(name).recipe().set({"dataset": mask_dataset.id})
         assert recipe().model_copy(update={"batch_size": start.batch_size}) == start
     else:
