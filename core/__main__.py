@@ -26,9 +26,10 @@ from core.data.mask_values import IGNORED, MaskMap, map_of, value_text
 from core.data.readers.catalog import READERS
 from core.errors import DatasetError, FoveaError, ImageError, InputError, RecipeError, TrainingError
 from core.presets import DEFAULTS, PRESETS, preset
-from core.recipe import from_text
+from core.recipe import Recipe, from_text
 from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
+from core.studies.study import Study
 from core.workspace import Workspace, insist_on_file, insist_on_folder
 
 STOP_PATIENCE = 60  # seconds that `stop` and `pause` wait for the worker to finish its step and keep its best weights
@@ -174,31 +175,45 @@ def _show_presets(answer: list[dict]) -> Iterator[str]:
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help="id of a dataset in the workspace")
-    defaults = " or ".join(f"{name} for {task}" for task, name in DEFAULTS.items())
-    parser.add_argument("--preset", help=f"{', '.join(row.name for row in PRESETS)}; default: {defaults}")
-    _add_set(parser, "FIELD.PATH=VALUE", "set a field of the recipe, as in phases.0.epochs=5; repeatable")
-    parser.add_argument("--seed", type=int, help="the one seed of the run")
+    _recipe_arguments(parser)
     parser.add_argument("--name", help="what the run is called")
     _add_detach(parser)
 
 
-def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
-    from core.models.weights import anchored, locate
-    from core.train.check import check
+def _recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    defaults = " or ".join(f"{name} for {task}" for task, name in DEFAULTS.items())
+    parser.add_argument("--preset", help=f"{', '.join(row.name for row in PRESETS)}; default: {defaults}")
+    _add_set(parser, "FIELD.PATH=VALUE", "set a field of the recipe, as in phases.0.epochs=5; repeatable")
+    parser.add_argument("--seed", type=int, help="the one seed of the run")
+    start = "start from the best weights of another run, with its network; its head too where the classes are the same"
+    parser.add_argument("--from", dest="start", metavar="RUN", help=start)
 
+
+def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     dataset = Library(workspace).get(arguments.dataset)
-    given = {"seed": arguments.seed, "name": arguments.name}
-    changes = _pairs(arguments.set) | {path: value for path, value in given.items() if value is not None}
-    recipe = preset(arguments.preset or DEFAULTS[dataset.task]).recipe().set({**changes, "dataset": dataset.id})
-    check(recipe, dataset)
-    locate(recipe.model)  # fetches weights that are not here; better to fail now than in a worker
-    recipe = recipe.model_copy(update={"model": anchored(recipe.model)})
+    recipe = _recipe(arguments, workspace, dataset)
     if not arguments.detach:  # a detached run is to answer at once; what only torch can tell is found by its worker
         from core.train.rehearsal import rehearse
 
         rehearse(recipe)
     run_id = RunStore(workspace).create(recipe, dataset)
     return _go(workspace, run_id, detach=arguments.detach, resume=False)
+
+
+def _recipe(arguments: argparse.Namespace, workspace: Workspace, dataset: Dataset) -> Recipe:
+    """What the arguments of a recipe say, checked, with its weights on this machine."""
+    from core.models.saved import start_from
+    from core.models.weights import anchored, locate
+    from core.train.check import check
+
+    given = {"seed": arguments.seed, "name": arguments.name}
+    changes = _pairs(arguments.set) | {path: value for path, value in given.items() if value is not None}
+    if arguments.start is not None:
+        changes = start_from(RunStore(workspace).paths(arguments.start).best, dataset.task) | changes
+    recipe = preset(arguments.preset or DEFAULTS[dataset.task]).recipe().set({**changes, "dataset": dataset.id})
+    check(recipe, dataset)
+    locate(recipe.model)  # fetches weights that are not here; better to fail now than in a worker
+    return recipe.model_copy(update={"model": anchored(recipe.model)})
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -322,6 +337,124 @@ def _show_runs(answer: list[dict]) -> Iterator[str]:
         yield "No runs yet."
     for row in answer:
         yield from _show_run(row)
+
+
+# ---- search --------------------------------------------------------------------------------------------------------
+
+
+def _search_arguments(parser: argparse.ArgumentParser) -> None:
+    from core.studies.search import PRUNERS, SAMPLERS, SearchSpec
+
+    parser.add_argument("dataset", nargs="?", metavar="DATASET", help="id of a dataset in the workspace")
+    space = "a field and what it may be: LOW..HIGH, LOW..HIGH:log, A,B,C, or nothing for the usual range; repeatable"
+    parser.add_argument("--space", action="append", default=[], metavar="FIELD.PATH=LOW..HIGH[:log]", help=space)
+    parser.add_argument("--trials", type=int, metavar="N", help=f"default: {SearchSpec.trials}; with --continue: more")
+    parser.add_argument("--sampler", default=SearchSpec.sampler, help=", ".join(row.name for row in SAMPLERS))
+    parser.add_argument("--pruner", default=SearchSpec.pruner, help=", ".join(row.name for row in PRUNERS))
+    parser.add_argument("--metric", default="", help="score or loss, of the validation; default: as the recipe")
+    parser.add_argument("--minutes", type=float, help="of training, after which no further trial begins")
+    parser.add_argument("--continue", dest="study", metavar="STUDY", help="let a search that ended or stopped go on")
+    parser.add_argument("--stop", metavar="STUDY", help="stop a search; --continue goes on with it")
+    parser.add_argument("--name", help="what the search is called")
+    _recipe_arguments(parser)
+    _add_detach(parser)
+
+
+def _search(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    from core.studies import search
+    from core.studies.study import StudyStore
+
+    if sum(bool(given) for given in (arguments.dataset, arguments.study, arguments.stop)) != 1:
+        raise InputError("A search is about one thing", expected="either DATASET, --continue STUDY or --stop STUDY")
+    if arguments.stop:
+        study = StudyStore(workspace).get(arguments.stop)
+        search.stop(study)
+    elif arguments.study:
+        study = StudyStore(workspace).get(arguments.study)
+        search.go_on(study, arguments.trials or 0)
+    else:
+        study = _begin_search(arguments, workspace)
+        _tell(f"{study.id}: {study.name}")
+    if not arguments.detach:
+        _wait_for(study)
+    return _search_answer(study)
+
+
+def _begin_search(arguments: argparse.Namespace, workspace: Workspace) -> Study:
+    from core.studies.search import SearchSpec, begin
+    from core.studies.space import read_span
+
+    dataset = Library(workspace).get(arguments.dataset)
+    name, arguments.name = arguments.name or "", None
+    recipe = _recipe(arguments, workspace, dataset)
+    spec = SearchSpec(
+        space=tuple(read_span(recipe, text) for text in arguments.space),
+        trials=SearchSpec.trials if arguments.trials is None else arguments.trials,
+        sampler=arguments.sampler,
+        pruner=arguments.pruner,
+        metric=arguments.metric or recipe.best_by,
+        seed=recipe.seed,
+        minutes=arguments.minutes,
+    )
+    return begin(workspace, recipe, dataset, spec, name)
+
+
+def _wait_for(study: Study) -> None:
+    """Tell each trial until the search ends. The first Ctrl-C stops it, a second one only the waiting."""
+    from core.studies.search import drive, read_results, standing, stop
+
+    told = len((read_results(study) or {"trials": ()})["trials"])
+    stopping = False
+    while (now := standing(study)).is_active:
+        try:
+            time.sleep(0.3)
+        except KeyboardInterrupt:
+            if stopping:
+                raise
+            stopping = True
+            _tell("Stopping the search; `--continue` goes on with it")
+            stop(study)
+        drive(study)  # if its driver was killed, another one takes up its work
+        for trial in (read_results(study) or {"trials": ()})["trials"][told:]:
+            told += 1
+            _tell(f"trial {trial['number']}: {trial['state']}, {_number(trial['value'])}")
+    _tell(now.sentence)
+
+
+def _search_answer(study: Study) -> dict:
+    from core.studies.search import read_results, standing
+
+    now, found = standing(study), read_results(study) or {}
+    keys = ("metric", "best", "caution", "importances", "trials")
+    return {
+        "study": study.id,
+        "state": now.state,
+        "sentence": now.sentence,
+        "trials_done": now.trials,
+        **{key: found.get(key) for key in keys},
+    }
+
+
+def _show_search(answer: dict) -> Iterator[str]:
+    yield f"{answer['study']}: {answer['state']}, {answer['trials_done']} trials. {answer['sentence']}"
+    for trial in answer["trials"] or ():
+        values = ", ".join(f"{path} {_short(value)}" for path, value in trial["values"].items())
+        yield f"{trial['number']:>4}  {trial['state']:<9}{_number(trial['value']):>8}  {values}"
+    if answer["best"]:
+        best = answer["best"]
+        yield f"best: trial {best['number']}, {answer['metric']} {_number(best['value'])}{_bounds(best['interval'])}"
+        for row in best["changes"]:
+            yield f"      {row['path']}: {_short(row['base'])} -> {_short(row['best'])}"
+        yield answer["caution"]
+
+
+def _failed_search(answer: dict) -> FoveaError | None:
+    failed = answer["state"] == "failed"
+    return TrainingError(f"The search {answer['study']} failed", found=answer["sentence"]) if failed else None
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 # ---- evaluation and prediction -------------------------------------------------------------------------------------
@@ -470,6 +603,7 @@ COMMANDS = (
         _show_run,
         _failed_run,
     ),
+    Command("search", "search the best recipe", _search_arguments, _search, _show_search, _failed_search),
     Command("stop", "stop a run and keep its best weights", _run_arguments, _stop, _show_run),
     Command("pause", "pause a run; resume goes on where it stopped", _run_arguments, _pause, _show_run),
     Command("runs", "list the runs", _no_arguments, _runs, _show_runs),

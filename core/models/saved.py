@@ -60,6 +60,28 @@ def saved_model(path: Path) -> Saved | None:
         return None  # whatever is wrong with it is said by whoever reads its tensors
 
 
+def start_from(path: Path, task: str) -> dict[str, Any]:
+    """What a recipe of a task is to say so that it starts from a saved model: {path in the recipe: value}.
+
+    The network is that of the model, as far as the task has such a one. Raises WeightsError when no model is there.
+    """
+    saved = saved_model(path)
+    if saved is None:
+        raise WeightsError(
+            "There is no saved model to start from",
+            found=f"{'a damaged' if path.is_file() else 'no'} {path.name} in {path.parent.name}",
+            do="Let that run train for one epoch, or choose another",
+        )
+    theirs, changes = saved.recipe.model, {"model.weights": str(path)}
+    if task == saved.recipe.task:
+        parts = ("architecture", "encoder") if isinstance(theirs, SegmenterChoice) else ("backbone", "head", "hidden")
+        return changes | {f"model.{part}": getattr(theirs, part) for part in parts}
+    if isinstance(theirs, ModelChoice):
+        return changes | {"model.encoder": TIMM_PREFIX + theirs.backbone}
+    backbone = theirs.encoder.removeprefix(TIMM_PREFIX)
+    return changes | ({"model.backbone": backbone} if backbone != theirs.encoder else {})
+
+
 def looked_with(choice: ModelChoice | SegmenterChoice) -> str:
     """What looks at the pictures: a name of timm without the tag of its training, or an encoder of SMP."""
     name = choice.encoder if isinstance(choice, SegmenterChoice) else choice.backbone
