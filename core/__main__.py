@@ -364,6 +364,7 @@ def _search(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     from core.studies import search
     from core.studies.study import StudyStore
 
+    told = 0
     if sum(bool(given) for given in (arguments.dataset, arguments.study, arguments.stop)) != 1:
         raise InputError("A search is about one thing", expected="either DATASET, --continue STUDY or --stop STUDY")
     if arguments.stop:
@@ -371,12 +372,13 @@ def _search(arguments: argparse.Namespace, workspace: Workspace) -> dict:
         search.stop(study)
     elif arguments.study:
         study = StudyStore(workspace).get(arguments.study)
+        told = len(_trials(study))
         search.go_on(study, arguments.trials or 0)
     else:
         study = _begin_search(arguments, workspace)
         _tell(f"{study.id}: {study.name}")
     if not arguments.detach:
-        _wait_for(study)
+        _wait_for(study, told)
     return _search_answer(study)
 
 
@@ -399,26 +401,35 @@ def _begin_search(arguments: argparse.Namespace, workspace: Workspace) -> Study:
     return begin(workspace, recipe, dataset, spec, name)
 
 
-def _wait_for(study: Study) -> None:
-    """Tell each trial until the search ends. The first Ctrl-C stops it, a second one only the waiting."""
-    from core.studies.search import drive, read_results, standing, stop
+def _wait_for(study: Study, told: int) -> None:
+    """Tell each trial after the first `told` until the search ends. The first Ctrl-C stops it, a second one only the
+    waiting."""
+    from core.studies.search import drive, standing, stop
 
-    told = len((read_results(study) or {"trials": ()})["trials"])
-    stopping = False
-    while (now := standing(study)).is_active:
+    stopping, now = False, standing(study)
+    while True:
+        for trial in _trials(study)[told:]:
+            told += 1
+            _tell(f"trial {trial['number']}: {trial['state']}, {_number(trial['value'])}")
+        if not now.is_active:
+            break
         try:
             time.sleep(0.3)
         except KeyboardInterrupt:
             if stopping:
                 raise
             stopping = True
-            _tell("Stopping the search; `--continue` goes on with it")
+            _tell("Stopping the search; --continue goes on with it")
             stop(study)
         drive(study)  # if its driver was killed, another one takes up its work
-        for trial in (read_results(study) or {"trials": ()})["trials"][told:]:
-            told += 1
-            _tell(f"trial {trial['number']}: {trial['state']}, {_number(trial['value'])}")
+        now = standing(study)
     _tell(now.sentence)
+
+
+def _trials(study: Study) -> list[dict]:
+    from core.studies.search import read_results
+
+    return (read_results(study) or {"trials": []})["trials"]
 
 
 def _search_answer(study: Study) -> dict:

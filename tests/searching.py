@@ -1,14 +1,18 @@
 """Searches without training: runs whose figures follow from their recipe, made up in a thread of this process."""
 
 import math
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
+from subprocess import Popen
 from threading import Thread
 
 from core.executors.base import Executor
 from core.runs.journal import RunWriter
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, read_status, write_status
+from core.studies.study import StudyStore
 from core.workspace import write_json
 
 
@@ -62,3 +66,16 @@ class MadeUpExecutor(Executor):
     def close(self) -> None:
         for thread in self._threads:
             thread.join()
+
+
+def drive_here(executor: Executor):
+    """Stands for `start_detached`: the driver of a search does all its work in this process, before this returns."""
+
+    def start(module: str, arguments: list[str], log: Path) -> Popen:
+        from core.studies.searcher import Driver, quiet
+
+        quiet()
+        Driver(StudyStore(executor.store.workspace).get(Path(arguments[0]).name), executor).run()
+        return Popen([sys.executable, "-c", ""])
+
+    return start
