@@ -3,12 +3,15 @@
 import pytest
 
 from core.presets import preset
+from core.presets.plans import PLANS, plan
 from core.recipe import Recipe
 from core.train.losses import LOSSES
 from core.train.optimizers import OPTIMIZERS
 from core.train.schedules import SCHEDULES
 from pages.shared.phases_form import LINES
+from pages.shared.words import plain
 from tests.pages.conftest import well, words
+from tests.running import until
 
 DEFAULT = preset("frozen-head").recipe()
 
@@ -180,21 +183,21 @@ def test_phases_are_added_moved_and_removed(train):
     assert not train.menu_button, "the last one stays"
 
 
-@pytest.mark.parametrize("typed", ["last 7 layers", "most of it"])
-def test_what_learns_can_be_typed_and_nonsense_gets_a_sentence(app, tiny_dataset, typed):
+@pytest.mark.parametrize(
+    ("typed", "field"), [("last 7 layers", ""), ("most of it", "phases.0.trainable"), ("last 900 layers", "900")]
+)
+def test_what_learns_can_be_typed_and_what_cannot_be_gets_one_sentence(app, tiny_dataset, typed, field):
     app.run()
     app.session_state["train_task"], app.session_state["train_preset"] = "classification", "frozen-head"
     app.session_state["train_phases"] = DEFAULT.model_dump(mode="json")["phases"]
     app.session_state["train_phases_0_trainable"] = typed  # AppTest cannot type into a list
     app.switch_page("pages/train.py").run()
+    until(lambda: app.run().error or app.get("plotly_chart"))
     well(app)
 
     assert app.selectbox(key="train_phases_0_trainable").value == typed
-    if typed.startswith("last"):
-        assert not app.error
-    else:
-        assert "phases.0.trainable" in app.error[0].value.replace("\\", "")
-        assert "train" not in [button.key for button in app.button]
+    assert [field in error.value.replace("\\", "") for error in app.error] == ([True] if field else [])
+    assert ("train" in [button.key for button in app.button]) == (not field)
 
 
 def test_a_phase_can_have_a_schedule_of_its_own_and_go_back_to_that_of_the_recipe(train):
@@ -234,8 +237,9 @@ def test_many_phases_are_a_table_with_one_of_them_open(train):
     train.number_input(key="train_open_phase").set_value(2).run()
     train.number_input(key="train_phases_1_epochs").set_value(9).run()
     well(train)
-    assert [phase.epochs for phase in train.recipe().phases] == [20, 9, 20, 20, 20]
-    assert list(train.dataframe[0].value["epochs"]) == [20, 9, 20, 20, 20], "the table follows at once"
+    epochs = [20, 9, *[20] * (LINES - 1)]
+    assert [phase.epochs for phase in train.recipe().phases] == epochs
+    assert list(train.dataframe[0].value["epochs"]) == epochs, "the table follows at once"
 
     do(train, 1, f"The same for all {LINES + 1} that train this much")
     assert [phase.epochs for phase in train.recipe().phases] == [9] * (LINES + 1)
@@ -251,3 +255,59 @@ def test_there_are_never_more_phases_than_a_recipe_may_have(train):
 
     assert len(train.recipe().phases) == most == Recipe.model_fields["phases"].metadata[1].max_length
     assert train.button(key="add_phase").disabled
+
+
+# Plans
+
+
+@pytest.mark.parametrize("row", PLANS, ids=lambda row: row.name)
+def test_a_plan_writes_its_phases_and_says_how_their_rates_are_chosen(train, row):
+    train.selectbox(key="train_plan").set_value(row.name).run()
+    well(train)
+
+    assert train.recipe().phases == row.phases()
+    assert plain(row.rates) in words(train)
+    assert not train.error
+
+
+def test_a_knob_of_a_plan_writes_its_phases_anew_and_an_edited_plan_is_ones_own(train):
+    train.selectbox(key="train_plan").set_value("rounds").run()
+    train.slider(key="train_plan_rounds_rounds").set_value(6).run()
+    well(train)
+    assert train.recipe().phases == plan("rounds").phases({"rounds": 6})
+    assert len(train.dataframe[0].value) == 12, "many phases stay readable"
+
+    train.number_input(key="train_phases_0_epochs").set_value(3).run()
+    well(train)
+    assert train.selectbox(key="train_plan").value == "own"
+    assert train.recipe().phases[0].epochs == 3
+    assert train.recipe().phases[1:] == plan("rounds").phases({"rounds": 6})[1:]
+
+    train.selectbox(key="train_plan").set_value("preset").run()
+    well(train)
+    assert train.recipe() == train.start
+
+
+def test_another_preset_brings_its_own_phases_whatever_plan_was_chosen(train):
+    train.selectbox(key="train_plan").set_value("progressive").run()
+    train.segmented_control(key="train_preset").set_value("fine-tune").run()
+    well(train)
+
+    assert train.recipe().phases == preset("fine-tune").recipe().phases
+    assert train.selectbox(key="train_plan").value == "preset"
+
+
+# What learns
+
+
+def test_what_learns_is_counted_by_stage_before_the_start(train, helper):
+    train.selectbox(key="train_plan").set_value("head-then-share").run()
+    until(lambda: train.run().get("plotly_chart"))
+    well(train)
+
+    table = train.dataframe[0].value.set_index("stage")
+    head, share = table.columns[1:]
+    assert table.loc["together", head] == table.loc["head", "parameters"]
+    assert table.loc["head", head] < table.loc["together", share] < table.loc["together", "parameters"]
+    assert table.loc["stem", share] == 0
+    assert table["parameters"].iloc[:-1].sum() == table.loc["together", "parameters"]
