@@ -33,7 +33,8 @@ def choose() -> None:
     with told, or_stop():
         check(recipe, dataset)
         st.markdown(facts(recipe, dataset, cache.described(recipe, len(dataset.classes))))
-        st.caption(stored(recipe))
+        if why := stored(recipe):
+            st.caption(why)
     if button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
             run = cache.store().create(recipe, dataset)

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from core.figures.colours import ACCENT, QUIET, faded
 from core.figures.layout import label, quiet
 
-ROW, AXIS = 30, 74  # pixels
+ROW, AXIS = 30, 72  # pixels
 GAP = 0.04  # between stages, as a share of one
 MOST_NUMBERED = 16  # of more stages than that only the names stand below
 
@@ -73,7 +73,7 @@ def stage_bars(phases: Sequence[PhaseCounts], *, identity: str = "") -> go.Figur
     )
     span = [-0.5, len(phases) - 0.5]
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], range=span, showgrid=False)
-    return figure.update_layout(barmode="overlay", bargap=0, margin={"t": 24, "b": 4})
+    return figure.update_layout(barmode="overlay", showlegend=True, margin={"t": 28, "b": 38 if numbered else 24})
 
 
 def short(parameters: int) -> str:

@@ -9,7 +9,7 @@ from core.knobs import BoolKnob, ChoiceKnob, FloatKnob, IntKnob, Knob
 from core.recipe import TransformChoice
 from pages.shared.words import plain
 
-MOST_STOPS = 1000  # a slider with more positions is a number field instead
+MOST_STOPS = 300  # a slider with more positions is a number field instead
 
 
 def knob_widget(knob: Knob, value: Any, key: str) -> Any:

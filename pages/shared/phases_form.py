@@ -173,15 +173,13 @@ def _schedule_words(phase: dict[str, Any]) -> str:
 
 def _line(base: Recipe, number: int, phases: list[dict[str, Any]], layers: Mapping[str, str]) -> None:
     phase, several = phases[number], len(phases) > 1
-    if several:
-        st.markdown(f"**Phase {number + 1}: {plain(phase['name'], 40)}**")
     with (
         st.container(key=f"phase_{number}"),
         st.grid(5 if several else 4, min_column_width=110, vertical_alignment="bottom"),
     ):
         options = layers if phase["trainable"] in layers else {phase["trainable"]: phase["trainable"], **layers}
         st.selectbox(
-            "Trains",
+            f"Phase {number + 1} trains" if several else "Trains",
             list(options),
             format_func=lambda value: options.get(value, value),
             key=_start(number, phase, "trainable"),

@@ -11,7 +11,7 @@ import streamlit as st
 from core.augment.catalog import POLICIES, policy, transform
 from core.data.dataset import Dataset
 from core.presets import DEFAULTS, Preset, preset, presets_for
-from core.recipe import AugmentChoice, Recipe, diff
+from core.recipe import AugmentChoice, Difference, Recipe, diff
 from pages.shared import classifier_form, fields, phases_form, segmenter_form, state, technique_form
 from pages.shared.stages import stages
 from pages.shared.words import count, plain
@@ -19,10 +19,12 @@ from pages.shared.words import count, plain
 PRESET, TASK, POLICY, SEED = "train_preset", "train_task", "train_policy", "train_seed"
 REPORT = "train_report"  # which course report, where one of them is the start
 A_REPORT = "report"  # stands for them all among the presets
+RECIPE = "train_recipe"  # (what it is called, a whole recipe as plain data): such as the best of a search
+A_RECIPE = "recipe"  # stands for it among the presets
 OWN = "own"  # the choice made on the Augment page, among the policies
 OF_PRESET = "preset"  # the rows that the preset brings with it, among the policies
 FORMS = {"classification": classifier_form, "segmentation": segmenter_form}
-KEPT = (PRESET, TASK, POLICY, SEED, REPORT, fields.key("name"))  # whatever preset is chosen
+KEPT = (PRESET, TASK, POLICY, SEED, REPORT, RECIPE, fields.key("name"))  # whatever preset is chosen
 NOT_OF_PRESET = ("dataset", "name", "seed", "preset")  # fields that a preset does not mean to set
 
 
@@ -57,7 +59,7 @@ def recipe_form(dataset: Dataset) -> Recipe:
     recipe = base.set({**changes, "dataset": dataset.id})
     recipe = recipe.model_copy(update={"augment": augment.model_copy(update={"views": recipe.augment.views})})
     with about:
-        _about(preset(base.preset), base, recipe)
+        _about(base, recipe)
     with learns:
         stages(recipe, dataset)
     return recipe
@@ -77,6 +79,17 @@ def begin_with(choice: AugmentChoice, seed: int, task: str) -> None:
     state.hold_augment(choice)
     st.session_state[POLICY] = OWN if choice.rows is not None else choice.policy
     st.session_state[SEED] = seed
+    state.choose_new_run()
+
+
+def begin_with_recipe(recipe: Recipe, label: str) -> None:
+    """Let the fields start from a whole recipe, which is called `label` among the presets."""
+    settle(recipe.task)
+    st.session_state[RECIPE] = label, recipe.model_copy(update={"name": ""}).model_dump(mode="json")
+    st.session_state[PRESET] = A_RECIPE
+    fields.begin_again(KEPT)
+    st.session_state[POLICY] = OF_PRESET if recipe.augment.rows is not None else recipe.augment.policy
+    st.session_state[SEED] = recipe.seed
     state.choose_new_run()
 
 
@@ -101,6 +114,8 @@ def _reports(task: str) -> list[Preset]:
 
 def _base() -> Recipe:
     name = st.session_state[PRESET]
+    if name == A_RECIPE:
+        return Recipe.parse(st.session_state[RECIPE][1])
     return preset(st.session_state[REPORT] if name == A_REPORT else name).recipe()
 
 
@@ -110,6 +125,9 @@ def _pick(task: str) -> None:
     options = {row.name: row.label for row in presets_for(task) if row.name not in reports}
     if reports:
         options[A_REPORT] = "As in a course report"
+    label, recipe = st.session_state.get(RECIPE) or ("", {})
+    if recipe.get("task") == task:
+        options[A_RECIPE] = label
     if st.session_state.get(REPORT) not in reports:
         st.session_state[REPORT] = next(iter(reports), None)
     st.segmented_control(
@@ -135,11 +153,12 @@ def _pick(task: str) -> None:
         fields.among(st.session_state[REPORT], reports, "preset")
 
 
-def _about(row: Preset, base: Recipe, recipe: Recipe) -> None:
+def _about(base: Recipe, recipe: Recipe) -> None:
     """What the preset is for, where it differs from its report, and what was changed since."""
+    row = preset(base.preset or DEFAULTS[base.task])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(plain(row.summary), width="stretch")
-        changed = [found for found in diff(base, recipe) if found.path.split(".")[0] not in NOT_OF_PRESET]
+        changed = _unlike(base, recipe)
         if changed:
             with st.popover(f"{count(len(changed), 'choice')} unlike the preset", type="tertiary", key="train_unlike"):
                 for found in changed:
@@ -152,6 +171,15 @@ def _about(row: Preset, base: Recipe, recipe: Recipe) -> None:
                 st.markdown("\n".join(f"- {plain(difference)}" for difference in row.differs))
             with st.expander(f"What it sets, and why: {count(len(row.settings), 'choice')}", key="report_settings"):
                 st.markdown("\n".join(f"- **{plain(one.path)}**: {plain(one.reason)}" for one in row.settings))
+
+
+def _unlike(base: Recipe, recipe: Recipe) -> list[Difference]:
+    """Where a recipe is unlike its preset; phases of another number are one difference."""
+    changed = [found for found in diff(base, recipe) if found.path.split(".")[0] not in NOT_OF_PRESET]
+    if len(base.phases) == len(recipe.phases):
+        return changed
+    numbers = (count(len(one.phases), "phase") for one in (base, recipe))
+    return [Difference("phases", *numbers), *(found for found in changed if not found.path.startswith("phases."))]
 
 
 def _told(value: Any) -> str:

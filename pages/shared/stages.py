@@ -36,7 +36,9 @@ def stages(recipe: Recipe, dataset: Dataset) -> None:
             alt="Which stages of the network learn, from the input to the head",
         )
         with st.popover("Parameters by stage", type="tertiary", icon=":material/table_rows:", key="stage_numbers"):
-            st.dataframe(_table(kinds), hide_index=True, width="content")
+            table = _table(kinds)
+            grouped = {name: st.column_config.NumberColumn(format="localized") for name in table.columns[1:]}
+            st.dataframe(table, hide_index=True, width="content", height="content", column_config=grouped)
 
 
 @st.fragment(run_every=SECONDS)

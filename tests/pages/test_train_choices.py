@@ -123,7 +123,7 @@ def test_every_row_can_be_chosen_and_shows_its_own_knobs(train, rows, key, path,
 
 def test_a_knob_that_is_turned_is_written_down_and_the_others_are_not(train):
     train.selectbox(key="train_schedule_name").set_value("step").run()
-    train.slider(key="train_schedule_values_step_every").set_value(3).run()
+    train.number_input(key="train_schedule_values_step_every").set_value(3).run()
     train.selectbox(key="train_loss_name").set_value("focal").run()
     train.slider(key="train_loss_values_focal_gamma").set_value(1.0).run()
     well(train)
@@ -203,7 +203,7 @@ def test_what_learns_can_be_typed_and_what_cannot_be_gets_one_sentence(app, tiny
 def test_a_phase_can_have_a_schedule_of_its_own_and_go_back_to_that_of_the_recipe(train):
     train.button(key="add_phase").click().run()
     train.selectbox(key="train_phases_1_schedule_name").set_value("step").run()
-    train.slider(key="train_phases_1_schedule_step_every").set_value(2).run()
+    train.number_input(key="train_phases_1_schedule_step_every").set_value(2).run()
     well(train)
     first, second = train.recipe().phases
     assert first.schedule is None
@@ -276,6 +276,7 @@ def test_a_knob_of_a_plan_writes_its_phases_anew_and_an_edited_plan_is_ones_own(
     well(train)
     assert train.recipe().phases == plan("rounds").phases({"rounds": 6})
     assert len(train.dataframe[0].value) == 12, "many phases stay readable"
+    assert unlike(train) == ["phases: 1 phase → **12 phases**"]
 
     train.number_input(key="train_phases_0_epochs").set_value(3).run()
     well(train)
