@@ -25,6 +25,7 @@ from core.recipe import Recipe
 from core.runs.index import run_name
 from core.runs.run import RunState
 from core.runs.store import Run, RunStore
+from core.studies.removal import delete_study
 from core.studies.study import Study, StudyStore
 from core.train.check import check
 from core.workspace import Workspace
@@ -160,7 +161,7 @@ def make(workspace_root: str, recipe_json: str, dataset: str, seeds: Sequence[in
         for one, changes in zip(recipes, varied, strict=True):
             studies.add(study.id, runs.create(one, data, tags=(f"study:{study.id}",)), changes)
     except FoveaError:
-        delete(workspace, study.id, runs=True)
+        delete_study(workspace, study.id, runs=True)
         raise
     return study.id
 
@@ -191,18 +192,6 @@ def take_up(executor: Executor, study: Study) -> None:
         with suppress(RunError):  # deleted, at work, or finished
             if executor.store.status(member.run).state.is_finished:
                 executor.resume(member.run)
-
-
-def delete(workspace: Workspace, study_id: str, *, runs: bool) -> None:
-    """Delete a study, and its runs with it or not. Raises RunError while one of its runs is at work, if they go too."""
-    studies, store = StudyStore(workspace), RunStore(workspace)
-    if runs:
-        there = [member.run for member in studies.get(study_id).members if (workspace.runs / member.run).is_dir()]
-        if any(store.status(run).state.has_worker for run in there):
-            raise RunError("A run of this study is at work", do="Stop the study first, then delete it with its runs")
-        for run in there:
-            store.delete(run)
-    studies.delete(study_id)
 
 
 # How far it is

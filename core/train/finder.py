@@ -24,13 +24,14 @@ from core.train.check import check
 from core.train.course import Course
 from core.train.devices import accelerator_for
 from core.train.optimizers import optimizer_row
-from core.train.rates import RateTest, smooth, steepest, two_digits, valley
+from core.train.rates import FEWEST_POINTS, RateTest, smooth, steepest, two_digits, valley
 from core.train.task import task_for
 from core.workspace import Workspace
 
 LOWEST, HIGHEST = 1e-6, 3.0  # the rates tried, for AdamW; other optimizers by what is usual for them
 MOST_RATE = 10.0  # that a recipe takes
 STEPS = (100, 60, 40, 25, 16)  # how many steps a test may have: the most that fit into its time
+MOST_STEPS = 1000  # that a person may ask for
 SECONDS = 12.0  # for all steps, about; the fewest steps are taken even if they take longer
 FETCHING = 5.0  # of these, for getting new batches; then those that were seen come again
 FEWEST_BATCHES = 8  # seen before any comes again
@@ -60,11 +61,13 @@ def find_rate(
     Without `steps` there are as many as fit into some twelve seconds on this machine. With them the same recipe gives
     the same curve; without, wherever as many fit. `report` hears the steps done and planned.
 
-    Raises what `core.train.check` does; RecipeError for a phase that is not there or is solved without a rate;
-    WeightsError for weights that are not to be had; TrainingError where the steps are too slow or the loss is no number
-    from the start; StorageError when the disk is full.
+    Raises what `core.train.check` does; RecipeError for a phase that is not there or is solved without a rate, and for
+    too few or too many steps; WeightsError for weights that are not to be had; TrainingError where the loss is no
+    number from the start; StorageError when the disk is full.
     """
     began = time.monotonic()
+    if steps is not None and not FEWEST_POINTS <= steps <= MOST_STEPS:
+        raise RecipeError("steps", found=str(steps), expected=f"{FEWEST_POINTS} to {MOST_STEPS}")
     dataset = split_for(recipe, dataset)
     check(recipe, dataset)
     chosen = _phase(recipe, phase)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.data.split import folded
-from core.errors import DatasetError, RecipeError, RunError
+from core.errors import DatasetError, RecipeError
 from core.evaluate.classification import evaluate_table
 from core.evaluate.predictions import PredictionTable
 from core.executors.inline import InlineExecutor
@@ -191,24 +191,3 @@ def test_stopping_a_study_stops_all_that_waits_and_it_can_be_taken_up_again(made
     assert {store.status(member.run).state for member in study.members} == {RunState.STOPPED}
     repeats.take_up(executor, study)
     assert len(store.queue()) == 3
-
-
-def test_a_study_is_deleted_with_its_runs_or_without(made, store, workspace):
-    kept, gone = made(seeds=[0, 1]), made(seeds=[2, 3])
-    repeats.delete(workspace, kept.id, runs=False)
-    repeats.delete(workspace, gone.id, runs=True)
-    assert {run.id for run in store.list()} == {member.run for member in kept.members}
-    assert StudyStore(workspace).list() == []
-    with pytest.raises(RunError, match="no such study"):
-        summarise(str(workspace.root), kept.id)
-
-
-def test_a_study_with_a_run_at_work_is_not_deleted_with_its_runs(made, store, workspace, monkeypatch):
-    study = made(seeds=[0, 1])
-    first = store.get(study.members[0].run)
-    write_status(first.paths, replace(first.status, state=RunState.RUNNING))
-    monkeypatch.setattr("core.runs.store.worker_alive", lambda *_: True)
-    write_json(first.paths.worker, {"pid": 1, "created": 0.0, "host": "here"})
-    with pytest.raises(RunError, match="Stop the study first"):
-        repeats.delete(workspace, study.id, runs=True)
-    assert len(store.list()) == 2

@@ -130,6 +130,7 @@ def test_a_fold_is_looked_at_if_the_recipe_asks_for_one(look):
         (1, {}, "phase: found 1, expected 0 to 0"),
         (0, {"phases.0.solver": "convex", "phases.0.epochs": 1, "augment.policy": "none"}, "solved to the end"),
         (0, {"batch_size": 900}, "batch_size"),
+        (0, {"steps": 5}, "steps: found 5, expected 6 to 1000"),
     ],
 )
 def test_what_has_no_rate_is_refused(look, phase, changes, told):
