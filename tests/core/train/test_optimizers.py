@@ -133,6 +133,25 @@ def test_momentum_is_that_of_the_recipe_and_none_is_plain_descent():
     assert first(OptimizerChoice(name="adamw", momentum=0.5))["betas"] == (0.9, 0.999)
 
 
+@pytest.mark.parametrize("row", [row for row in OPTIMIZERS if row.fused], ids=lambda row: row.name)
+def test_a_fused_step_is_the_plain_step_whatever_the_layout_of_a_gradient(row):
+    """PyTorch's own kernel would move the wrong weights: their layout is channels last, and the gradient's is not."""
+    ways = []
+    for fused in (True, False):
+        torch.manual_seed(0)
+        model = nn.Conv2d(6, 8, 3).to(memory_format=torch.channels_last)
+        optimizer = build_optimizer(model, OptimizerChoice(name=row.name), 0.1)
+        assert all(group["fused"] for group in optimizer.param_groups)
+        for group in optimizer.param_groups:
+            group["fused"] = fused
+        for _ in range(5):
+            model.weight.grad = torch.randn(8, 6, 3, 3)
+            model.bias.grad = torch.randn(8)
+            optimizer.step()
+        ways.append(model.weight.detach().clone())
+    torch.testing.assert_close(*ways)
+
+
 def test_only_what_may_change_is_given_to_the_optimizer():
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)).requires_grad_(False)
     model[1].requires_grad_(True)
