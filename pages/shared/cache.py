@@ -4,6 +4,7 @@ Keys are identities: a folder or file and when it last changed. What `cache_reso
 and only ever read.
 """
 
+import json
 from concurrent.futures import Future
 from contextlib import suppress
 from io import BytesIO
@@ -27,10 +28,12 @@ from core.errors import FoveaError
 from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
 from core.evaluate.segmentation import ImageScore, SegmentationResult, evaluate_masks, image_rows
+from core.executors.instant import Retrained
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
 from core.figures.curves import accuracy_curves, dice_curves, loss_curves, rate_curve
 from core.figures.overlay import colour_mask, draw_overlay, heat_map
+from core.figures.search import search_coordinates, search_history, search_importances
 from core.metrics.segmentation import background_of
 from core.models.weights import WeightsState, encoder_weights_state, weights_state
 from core.predict.answer import Answer, Explanation, MaskAnswer
@@ -40,6 +43,8 @@ from core.runs.index import RunSummary
 from core.runs.journal import Entry, RunReader
 from core.runs.run import RunPaths, look_name
 from core.runs.store import Run, RunStore
+from core.studies.search import ensure_driving, paths_of, read_results
+from core.studies.study import Study
 from core.workspace import Workspace
 from pages.shared.pixels import LARGEST, mask_on_screen, outline_width, photo, picture_on_screen, size_on_screen
 
@@ -110,6 +115,20 @@ def weights(backbone: str) -> WeightsState:
 def encoder_weights(encoder: str) -> WeightsState:
     """Whether the pretrained weights of an encoder are on this machine."""
     return encoder_weights_state(encoder)
+
+
+MOST_NAMES = 50  # of timm, that a search tells
+
+
+def timm_names(words: str, largest: int | None, weights: str) -> list[dict[str, Any]]:
+    """Networks of timm (`core.models.search.search`): of any "weights", of "published" ones, or of those "here"."""
+    return _timm_names(" ".join(words.lower().split()), largest, weights)
+
+
+@st.cache_data(ttl=60, max_entries=64, show_spinner="Looking through timm …")
+def _timm_names(words: str, largest: int | None, weights: str) -> list[dict[str, Any]]:
+    wanted = {"published": {"pretrained": True}, "here": {"here": True}}.get(weights, {})
+    return lab().call("core.models.search:search", words, largest=largest, limit=MOST_NAMES, **wanted)
 
 
 def network(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, Any] | None:
@@ -209,6 +228,8 @@ def _wake(root: Path) -> None:
     runner = _executor(root)
     warmed = _lab(root, "lab").warm("core.augment.preview", "core.predict.predictor")
     warmed.add_done_callback(lambda _: runner.advance())
+    with suppress(FoveaError):  # searches go on after a restart, though nobody looks at them
+        ensure_driving(Workspace(root))
 
 
 # What is costly to read or to draw
@@ -250,6 +271,23 @@ def rates(paths: RunPaths) -> go.Figure:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _rates(paths: RunPaths, stamp: tuple[tuple[int, int], ...]) -> go.Figure:
     return rate_curve(journal(paths), identity=paths.folder.name)
+
+
+def search(study: Study) -> dict[str, Any] | None:
+    """What a search has found so far; None before its first trial has ended."""
+    return _search(study, _stamp(paths_of(study).results))[0]
+
+
+def search_figures(study: Study) -> tuple[go.Figure, go.Figure, go.Figure]:
+    """History, importances and parallel coordinates of a search that has found something."""
+    return _search(study, _stamp(paths_of(study).results))[1]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Study: lambda study: str(study.paths.folder)})
+def _search(study: Study, stamp: tuple[int, int]) -> tuple[dict[str, Any] | None, tuple[go.Figure, ...]]:
+    found = read_results(study)
+    drawings = (search_history, search_importances, search_coordinates)
+    return found, tuple(draw(found, identity=study.id) for draw in drawings if found is not None)
 
 
 def predictions(path: Path) -> PredictionTable:
@@ -523,6 +561,16 @@ def _picture_on_screen(picture: bytes, size: tuple[int, int]) -> np.ndarray:
 def _mask_on_screen(mask: bytes, size: tuple[int, int]) -> np.ndarray:
     with Image.open(BytesIO(mask)) as indices:
         return mask_on_screen(np.asarray(indices), size)
+
+
+def retrained(run: Run, changes: dict[str, Any]) -> Retrained:
+    """The head of a run with some choices changed, beside the head as it is, trained now on stored features."""
+    return _retrained(workspace().root, run.id, json.dumps(changes, sort_keys=True))
+
+
+@st.cache_data(max_entries=128, max_size="100MiB", show_spinner="The head learns …")
+def _retrained(root: Path, run: str, changes: str) -> Retrained:
+    return lab().call("core.executors.instant:retrain", str(root), run, json.loads(changes))
 
 
 def warm_model(paths: RunPaths) -> None:

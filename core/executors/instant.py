@@ -1,0 +1,172 @@
+"""Instant heads: what a head would have become with another choice, in a second or two, while somebody waits.
+
+The backbone's features are stored, so only the head learns, by the training loop itself into a folder that is thrown
+away. A run made of the same recipe gives the same numbers, bit for bit on a CPU. This is the lab's side; the page's
+side asks `can_retrain`, and neither needs torch before a head is trained.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import RunError
+from core.metrics.intervals import wilson
+from core.metrics.paired import Paired, paired
+from core.recipe import Recipe
+from core.runs.data import dataset_of
+from core.runs.store import Run, RunStore
+from core.workspace import Workspace
+
+TAG = "from stored features"  # of runs that were kept from a panel
+# Fields of a recipe that can be moved without another look at a picture.
+MOVABLE = (
+    "phases.0.learning_rate",
+    "phases.0.epochs",
+    "phases.0.solver",
+    "model.head",
+    "model.hidden",
+    "model.dropout",
+    "optimizer.weight_decay",
+    "loss.name",
+    "loss.values",
+    "loss.label_smoothing",
+    "loss.class_weights",
+)
+_MOST_HELD = 64  # heads that a lab remembers; each is a few kilobytes
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head that was trained on stored features, and how good it is."""
+
+    recipe: Recipe
+    entries: tuple[dict[str, Any], ...]  # of each epoch, as a journal has them
+    best: dict[str, float]  # epoch, loss and scores of the epoch whose weights count
+    interval: tuple[float, float]  # 95 % interval of its accuracy
+    confusion: tuple[tuple[int, ...], ...]  # (K, K) on the validation split, rows true
+    predicted: np.ndarray  # (N,) class indices, for the validation images in their order
+    truth: np.ndarray  # (N,)
+    seconds: float  # that training took
+    extracted: bool  # some picture had to go through the backbone first
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A head as its run has it, another one, and how they differ image by image."""
+
+    old: Head
+    new: Head
+    difference: Paired
+
+
+def can_retrain(recipe: Recipe) -> bool:
+    """Whether the first phase of a recipe learns a head on stored features in one process."""
+    frozen = recipe.phases[0].trainable == "head"
+    return recipe.task == "classification" and frozen and not recipe.mix.on and recipe.processes == 1
+
+
+def head_of(recipe: Recipe) -> Recipe:
+    """The recipe of the head alone: the first phase, where others follow.
+
+    Raises RunError when it does not learn on stored features.
+    """
+    if not can_retrain(recipe):
+        raise RunError(
+            "The head cannot be trained again at once",
+            found=f"a first phase that trains {recipe.phases[0].trainable!r}" + (", with mixing" * recipe.mix.on),
+            expected="a classifier whose first phase trains the head on stored features",
+        )
+    return recipe.model_copy(update={"phases": recipe.phases[:1]})
+
+
+def retrain(root: str, run_id: str, changes: dict[str, Any]) -> Retrained:
+    """The head of a run with some fields of its recipe changed, beside the head as it is.
+
+    `changes` name fields as `Recipe.set` does, of those in MOVABLE. Heads are remembered, so that the old one is
+    trained once. Raises RunError or DatasetError for a run whose head cannot be trained again, RecipeError for a choice
+    that cannot be, TrainingError when the loss is no number.
+    """
+    run = RunStore(Workspace(Path(root))).get(run_id)
+    recipe = head_of(run.recipe)
+    wrong = sorted(set(changes) - set(MOVABLE))
+    if wrong:
+        raise RunError("These choices need another look at the pictures", found=", ".join(wrong), do="Make a new run")
+    old = _head(root, run_id, recipe.to_json())
+    new = _head(root, run_id, recipe.set(changes).to_json())
+    return Retrained(old, new, paired(new.truth, old.predicted, new.predicted))
+
+
+@lru_cache(maxsize=_MOST_HELD)
+def _head(root: str, run_id: str, recipe: str) -> Head:
+    from core.train.events import EpochEnd, Outcome
+    from core.train.loop import train
+
+    workspace = Workspace(Path(root))
+    run = RunStore(workspace).get(run_id)
+    dataset, chosen = dataset_of(workspace, run), Recipe.from_json(recipe)
+    entries, outcome = [], None
+    with tempfile.TemporaryDirectory(prefix="fovea-head-") as name:
+        folder = Path(name)
+        best = folder / "best.safetensors"
+        files = {"best": best, "best_facts": folder / "best.json", "last": folder / "last.pt"}
+        for event in train(chosen, dataset, cache=workspace.cache, **files):
+            if isinstance(event, EpochEnd):
+                entries.append(event.entry())
+            elif isinstance(event, Outcome):
+                outcome = event
+        predicted, truth = _answers(best, dataset, workspace.cache)
+    classes = len(dataset.classes)
+    confusion = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    return Head(
+        recipe=chosen,
+        entries=tuple(entries),
+        best=outcome.best,
+        interval=tuple(wilson(int(np.trace(confusion)), len(truth))),
+        confusion=tuple(tuple(map(int, row)) for row in confusion),
+        predicted=predicted,
+        truth=truth,
+        seconds=outcome.seconds,
+        extracted=not all(entry["stored"] for entry in entries),
+    )
+
+
+def _answers(best: Path, dataset: Any, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What the kept head says of the validation images, from their stored features, and what they are: (N,) each."""
+    import torch
+
+    from core.augment.catalog import resolve
+    from core.data.loading import DecodedImages
+    from core.train.checkpoint import load_trained
+    from core.train.devices import accelerator_for
+    from core.train.features import FrozenFeatures
+
+    trained = load_trained(best)
+    recipe, model = trained.recipe, trained.model
+    rows = [row for row, sample in enumerate(dataset.samples) if sample.split == "validation"]
+    with (
+        accelerator_for(recipe) as accelerator,
+        DecodedImages(dataset, recipe.image_size, recipe.fit, cache) as images,
+        torch.inference_mode(),
+    ):
+        model.to(accelerator.device)
+        features = FrozenFeatures(model, images, dataset, recipe, resolve(recipe.augment), cache, accelerator)
+        try:
+            logits = model.head(features.get(rows, None).to(accelerator.device))
+        finally:
+            features.close()
+    return logits.argmax(1).cpu().numpy(), np.array([dataset.samples[row].label for row in rows], np.int64)
+
+
+def keep(workspace: Workspace, run: Run, recipe: Recipe) -> str:
+    """Make a run of a head's recipe, marked as one from stored features, and return its id; nothing is started yet.
+
+    Raises what `RunStore.create` does.
+    """
+    from core.data.library import Library
+
+    named = recipe.model_copy(update={"name": f"{run.recipe.name}, head"[:120]}) if run.recipe.name else recipe
+    return RunStore(workspace).create(named, Library(workspace).get(run.facts.dataset), tags=(TAG,))
