@@ -13,6 +13,7 @@ from core.train.check import check
 from core.train.estimate import Rate, estimate
 from pages.shared import cache, live, looks, recipe_form, state
 from pages.shared.guard import require_app
+from pages.shared.instant import instant
 from pages.shared.phases_form import stored
 from pages.shared.pickers import dataset_or_stop, is_active, or_stop
 from pages.shared.words import count, duration, plain
@@ -89,6 +90,8 @@ def watch(id: str) -> None:
             live.changed()  # a whole run of the page, so that the ticking stops
 
     tick()
+    with or_stop():
+        instant(cache.store().get(id))
 
 
 def notes(run: Run) -> None:
