@@ -126,6 +126,14 @@ def held(base: Recipe) -> list[dict[str, Any]]:
     return phases
 
 
+def set_rate(number: int, rate: float) -> None:
+    """Give a phase, counted from 0, another learning rate; for a callback, before the page is drawn."""
+    phases = deepcopy(st.session_state.get(PHASES, []))
+    if 0 <= number < len(phases):
+        phases[number]["learning_rate"] = rate
+        hold(phases)
+
+
 def hold(phases: list[dict[str, Any]]) -> None:
     """Choose these phases; every widget starts from them."""
     for name in [name for name in st.session_state if str(name).startswith(f"{PHASES}_")]:

@@ -8,6 +8,7 @@ from core.recipe import Recipe
 from core.train.losses import LOSSES
 from core.train.optimizers import OPTIMIZERS
 from core.train.schedules import SCHEDULES
+from pages.shared import phases_form, recipe_form
 from pages.shared.phases_form import LINES
 from pages.shared.words import plain
 from tests.pages.conftest import well, words
@@ -312,3 +313,37 @@ def test_what_learns_is_counted_by_stage_before_the_start(train, helper):
     assert table.loc["head", head] < table.loc["together", share] < table.loc["together", "parameters"]
     assert table.loc["stem", share] == 0
     assert table["parameters"].iloc[:-1].sum() == table.loc["together", "parameters"]
+
+
+# From elsewhere
+
+
+def meanwhile(app, monkeypatch, act):
+    """Let something happen to the form while another page is open."""
+    app.switch_page("pages/data.py").run()
+    with monkeypatch.context() as patch:
+        patch.setattr("streamlit.session_state", app.session_state)
+        act()
+    app.switch_page("pages/train.py").run()
+    well(app)
+
+
+def test_a_whole_recipe_from_elsewhere_fills_the_form_and_can_be_left_again(train, tiny_dataset, monkeypatch):
+    found = preset("fine-tune").recipe().set({"optimizer.name": "lion", "augment.policy": "heavy", "seed": 7})
+    meanwhile(train, monkeypatch, lambda: recipe_form.begin_with_recipe(found, "Best of a search"))
+
+    assert train.recipe() == found.set({"dataset": tiny_dataset.id})
+    assert "Best of a search" in train.segmented_control(key="train_preset").options
+    assert unlike(train) == []
+    train.segmented_control(key="train_preset").set_value("frozen-head").run()
+    well(train)
+    assert train.recipe().phases == DEFAULT.phases
+    assert train.recipe().optimizer == DEFAULT.optimizer
+
+
+def test_a_rate_that_was_found_goes_into_its_phase(train, monkeypatch):
+    train.selectbox(key="train_plan").set_value("head-then-share").run()
+    well(train)
+    meanwhile(train, monkeypatch, lambda: phases_form.set_rate(1, 7e-4))
+
+    assert [phase.learning_rate for phase in train.recipe().phases] == [3e-3, 7e-4]
