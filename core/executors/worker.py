@@ -112,6 +112,7 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
         should_stop=_Wish(paths.stop, asked_to_end),
         should_pause=_Wish(paths.pause),
         resume=resume,
+        tracked=paths.tracker,
     ):
         if isinstance(event, Looks):
             chronicle.show(event)

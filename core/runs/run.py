@@ -142,6 +142,11 @@ class RunPaths:
         """Disk space set aside, given up when the disk is full so that the last sentence can still be written."""
         return self.folder / "ballast"
 
+    @property
+    def tracker(self) -> Path:
+        """What a tracker keeps here, where the recipe names one."""
+        return self.folder / "tracker"
+
     def look(self, sample_id: str, name: str) -> Path:
         """A file about one of the few validation images that a segmentation run shows as it learns: "image.jpg",
         "truth.png", or `look_name(epoch)` for the mask that it predicted after that epoch."""

@@ -12,6 +12,7 @@ from core.train.losses import loss_values, weights_of
 from core.train.mask_losses import class_weights, knob_values, mask_loss_row
 from core.train.optimizers import optimizer_row
 from core.train.schedules import schedule_values
+from core.train.trackers import tracker_row
 
 _HAS = {"classification": "one class for each image", "segmentation": "a mask for each image"}
 
@@ -36,6 +37,7 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
         insist_on_folds(dataset, recipe.folds, recipe.fold)
     _check_splits(dataset)
     resolve(recipe.augment)
+    tracker_row(recipe.tracker)
     optimizer_row(recipe.optimizer.name)
     schedule_values(recipe.schedule)
     _check_stopping(recipe)

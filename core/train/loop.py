@@ -29,6 +29,7 @@ from core.train.devices import accelerator_for, draws, set_draws, together
 from core.train.events import EpochEnd, Event, Outcome, Resumed, Said, Step
 from core.train.position import Position
 from core.train.task import Tally, Task, combined, task_for
+from core.train.trackers import tracking
 
 SECONDS_BETWEEN_STEPS_TOLD = 0.5  # telling costs a wait for the device, and nobody reads faster
 STEPS_BETWEEN_QUESTIONS = 8  # of several processes, which have to agree on whether to stop
@@ -45,12 +46,14 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     should_pause: Callable[[], bool] = lambda: False,
     resume: bool = False,
+    tracked: Path | None = None,
 ) -> Iterator[Event]:
     """Train `recipe` on `dataset`, telling what happens; the last event is an Outcome.
 
     `best`, `best_facts` and `last` are the files of `core.train.checkpoint`; any number of runs may share `cache`.
     After every step it is asked whether to stop, and the best epoch so far is kept, or to pause, and everything is kept
-    as it is. With `resume` and a saved state, training goes on after the step at which that was saved.
+    as it is. With `resume` and a saved state, training goes on after the step at which that was saved. A tracker, where
+    the recipe names one, keeps its files in the folder `tracked`.
 
     Where several processes train one model (`recipe.processes`) each of them calls this with the same arguments. All
     tell the same events, and the first of them writes the files and is asked whether to stop.
@@ -64,7 +67,11 @@ def train(
         keeper = Checkpointer(best, best_facts, last, writes=accelerator.is_main_process)
         stack.callback(keeper.rescue)
         asked = _Asked(accelerator, should_stop, should_pause)
-        yield from _train(recipe, dataset, accelerator, task, keeper, cache, asked, resume)
+        tracker = stack.enter_context(tracking(recipe, accelerator, tracked))
+        for event in _train(recipe, dataset, accelerator, task, keeper, cache, asked, resume):
+            yield event
+            if isinstance(event, EpochEnd):
+                yield from tracker.tell(event)
 
 
 def _train(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import get_args
 
@@ -11,7 +12,7 @@ from accelerate.state import AcceleratorState
 
 from core.errors import RecipeError
 from core.recipe import Recipe
-from core.train.events import EpochEnd
+from core.train.events import EpochEnd, Outcome, Said
 from core.train.trackers import TRACKERS, tracker_row, tracking
 
 
@@ -147,6 +148,17 @@ def test_a_tracker_that_fails_in_the_middle_is_told_of_once_and_left_alone(accel
         "MLflow is told nothing more, since it failed (ConnectionError: the server is gone); the run goes on."
     )
     assert len(mlflow.of("log_metrics")) == 1
+
+
+def test_a_run_tells_its_tracker_every_epoch_and_goes_on_without_it(attempt, small_recipe, coloured, mlflow, tmp_path):
+    mlflow.log_metrics = mlflow._kept("log_metrics", lambda figures, step, **_: 1 / (3 - step))
+    mlflow.__spec__ = ModuleSpec("mlflow", None)
+    run = attempt("a", small_recipe.set({"tracker": "mlflow"}), coloured, tracked=tmp_path / "a" / "tracker")
+    (said,) = run.of(Said)
+    assert (said.epoch, "ZeroDivisionError" in said.sentence) == (3, True)
+    ends = [event.validation["loss"] for event in run.of(EpochEnd)]
+    assert [call[0]["validation/loss"] for call in mlflow.of("log_metrics")] == ends
+    assert run.of(Outcome)[0].state == "finished"
 
 
 @pytest.mark.parametrize("broken", ["start_run", "log_params"])
