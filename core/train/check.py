@@ -12,6 +12,7 @@ from core.train.losses import loss_values, weights_of
 from core.train.mask_losses import class_weights, knob_values, mask_loss_row
 from core.train.optimizers import optimizer_row
 from core.train.schedules import schedule_values
+from core.train.space import insist_on_space
 from core.train.trackers import tracker_row
 
 _HAS = {"classification": "one class for each image", "segmentation": "a mask for each image"}
@@ -24,7 +25,8 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
     head, architecture or figure to stop by, an encoder that the architecture does not take, a bad knob, class weights
     that are not one for each class, what only labels or only a linear head can have, folds that cannot be dealt, or a
     batch of one or larger than the training split; DatasetError for a split that is missing and for a class without a
-    training image, or without a pixel in the training masks, or with fewer images than folds.
+    training image, or without a pixel in the training masks, or with fewer images than folds; StorageError for a disk
+    that cannot hold the weights.
     """
     if recipe.task != dataset.task:
         raise RecipeError(
@@ -52,6 +54,7 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
     for number, phase in enumerate(recipe.phases):
         _check_phase(recipe, phase, f"phases.{number}")
     _check_batch(recipe, dataset)
+    insist_on_space(recipe, dataset.folder)  # a workspace is on one disk
 
 
 def _check_stopping(recipe: Recipe) -> None:
