@@ -27,7 +27,9 @@ def search(
     here: bool | None = None,
     limit: int = MOST,
 ) -> list[dict[str, Any]]:
-    """The backbones whose names hold every word of `text`, as plain data; the closest and then the smallest first.
+    """The backbones whose names hold every word of `text`, as plain data.
+
+    The whole name comes first, then what may be used without a download, then names that begin so; small ones first.
 
     {"name", "parameters" (of the backbone without a head), "pretrained" (whether timm publishes weights), "here"
     (whether they are on this machine), "weights" (a sentence about that), "image_size" (pixels, square, that they were
@@ -36,7 +38,7 @@ def search(
     its other trainings follow as "name.tag". Nothing is downloaded.
     """
     words = [_letters(word) for word in text.split() if _letters(word)]
-    cached = _cached_names() if here is not None else frozenset()
+    cached = _cached_names()
     found = []
     for name in _names():
         letters = _letters(name)
@@ -49,7 +51,7 @@ def search(
         if largest is not None and parameters_of(name) > largest * 1e6:
             continue
         found.append(name)
-    found.sort(key=lambda name: _distance(name, words))
+    found.sort(key=lambda name: _distance(name, words, cached))
     return [_told(name) for name in found[:limit]]
 
 
@@ -85,9 +87,9 @@ def _told(name: str) -> dict[str, Any]:
     }
 
 
-def _distance(name: str, words: list[str]) -> tuple:
+def _distance(name: str, words: list[str], cached: frozenset[str]) -> tuple:
     letters, asked = _letters(name), "".join(words)
-    return letters != asked, not letters.startswith(asked), "." in name, parameters_of(name), name
+    return letters != asked, name not in cached, not letters.startswith(asked), "." in name, parameters_of(name), name
 
 
 def _letters(text: str) -> str:

@@ -4,19 +4,22 @@ Importing this file imports neither torch nor timm, so a page can say what is he
 """
 
 import glob
+import hashlib
 import importlib.util
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 from core.errors import StorageError, WeightsError, storage_errors
 from core.models.architectures import ENCODERS, TIMM_PREFIX, find_encoder
 from core.models.catalog import BACKBONES, find_row
 from core.models.saved import insist_on_same
 from core.recipe import ModelChoice, SegmenterChoice
+from core.workspace import new_id, replacing
 
 Choice = TypeVar("Choice", ModelChoice, SegmenterChoice)
 Here = Callable[[], tuple[str, ...]]  # names those whose weights are here
@@ -92,6 +95,26 @@ def is_file(choice: ModelChoice | SegmenterChoice) -> bool:
 def anchored(choice: Choice) -> Choice:
     """The choice with a named file by its whole path, since whoever trains may stand in another folder."""
     return choice.model_copy(update={"weights": str(_path(choice.weights).absolute())}) if is_file(choice) else choice
+
+
+def keep_weights(folder: Path, name: str, content: BinaryIO) -> Path:
+    """Keep a file that somebody brought, under its name and its content, and say where. It is not read here.
+
+    Raises WeightsError for the name of a file that holds no weights, StorageError when the disk is full.
+    """
+    given = Path(name)
+    if given.suffix.lower() not in WEIGHT_SUFFIXES:
+        raise WeightsError(
+            "This is no weight file", found=repr(given.name), expected="a file ending in " + ", ".join(WEIGHT_SUFFIXES)
+        )
+    digest = hashlib.file_digest(content, "sha256").hexdigest()
+    content.seek(0)
+    # The name is only there to be recognised; it is never a path.
+    file = folder / f"{new_id(given.stem).rpartition('-')[0]}-{digest[:12]}{given.suffix.lower()}"
+    if not file.is_file():
+        with replacing(file) as temporary, temporary.open("wb") as target:
+            shutil.copyfileobj(content, target)
+    return file
 
 
 def _path(text: str) -> Path:

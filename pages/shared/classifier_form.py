@@ -5,14 +5,14 @@ from typing import Any
 import streamlit as st
 
 from core.data.dataset import Dataset
-from core.models.catalog import BACKBONES, BackboneRow, backbone
 from core.models.heads import HEADS, head_row
 from core.recipe import Recipe
 from core.train.losses import LOSSES, loss_row
-from pages.shared import cache, class_weights, fields
+from pages.shared import class_weights, fields
+from pages.shared.backbone_picker import backbone_picker
 from pages.shared.forms import knob_widget
 from pages.shared.technique_form import part
-from pages.shared.words import plain
+from pages.shared.weight_picker import weight_picker
 
 TRAINABLE = {
     "head": "head",
@@ -28,26 +28,8 @@ SAMPLERS = {"shuffle": "each once in an epoch", "balanced": "every class equally
 
 
 def network(base: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """Which backbone."""
-    key = fields.start(base, "model.backbone")
-    names = [row.name for row in BACKBONES]
-    st.selectbox(
-        "Backbone",
-        names,
-        format_func=lambda name: _line(backbone(name)),
-        key=key,
-        help="The network that was trained on ImageNet before; the last layer is always new.",
-        persist_state="session",
-    )
-    row = backbone(st.session_state[key])
-    st.caption(f"{plain(row.sentence)} Licence {plain(row.licence)}. {plain(cache.weights(row.name).sentence)}")
-    starts = {"pretrained": "ImageNet weights", "random": "random weights"}
-    return {"model.backbone": row.name} | fields.choice(base, "model.weights", "Starts from", starts)
-
-
-def _line(row: BackboneRow) -> str:
-    where = "here" if cache.weights(row.name).here else "to fetch"
-    return f"{row.label} · {row.parameters / 1e6:.1f} M parameters · {row.megabytes:,.0f} MB {where}"
+    """Which backbone, and what it knows at the start."""
+    return backbone_picker(base) | weight_picker(base, dataset)
 
 
 def parts(base: Recipe, dataset: Dataset) -> dict[str, Any]:

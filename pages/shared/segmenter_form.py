@@ -5,11 +5,20 @@ from typing import Any
 import streamlit as st
 
 from core.data.dataset import Dataset
-from core.models.architectures import ARCHITECTURES, ENCODERS, ArchitectureRow, architecture, find_encoder
+from core.models.architectures import (
+    ARCHITECTURES,
+    ENCODERS,
+    TIMM_PREFIX,
+    ArchitectureRow,
+    architecture,
+    find_encoder,
+)
 from core.recipe import Recipe
 from core.train.mask_losses import MASK_LOSSES, mask_loss_row
 from pages.shared import cache, class_weights, fields
+from pages.shared.backbone_picker import timm_search
 from pages.shared.technique_form import part
+from pages.shared.weight_picker import weight_picker
 from pages.shared.words import plain
 
 TRAINABLE = {
@@ -35,8 +44,8 @@ def network(base: Recipe, dataset: Dataset) -> dict[str, Any]:
     known = find_encoder(encoder)
     told = f"{plain(known.sentence)} Licence {plain(known.licence)}. " if known else ""
     st.caption(f"{plain(row.sentence)}  \n{told}{plain(cache.encoder_weights(encoder).sentence)}")
-    starts = {"pretrained": "ImageNet weights", "random": "random weights"}
-    return changes | fields.choice(base, "model.weights", "Encoder starts from", starts)
+    timm_search("model.encoder", TIMM_PREFIX)
+    return changes | weight_picker(base, dataset)
 
 
 def _encoder(base: Recipe, on: ArchitectureRow) -> dict[str, Any]:

@@ -20,8 +20,9 @@ def test_every_word_has_to_be_in_the_name_however_it_is_written():
     assert names("no such network") == []
 
 
-def test_the_whole_name_comes_first_and_then_the_smallest():
+def test_the_whole_name_comes_first_then_what_is_here_and_then_the_smallest():
     assert names("resnet18")[0] == "resnet18"
+    assert names("efficientnet")[0] == "tf_efficientnet_lite0"
     found = [row for row in search("resnet") if "." not in row["name"] and row["name"].startswith("resnet")]
     assert [row["parameters"] for row in found] == sorted(row["parameters"] for row in found)
 
