@@ -16,16 +16,30 @@ from pages.shared.guard import require_app
 from pages.shared.instant import instant
 from pages.shared.phases_form import stored
 from pages.shared.pickers import dataset_or_stop, is_active, or_stop
+from pages.shared.search import search
 from pages.shared.words import count, duration, plain
 
 require_app()
-SECONDS = 1  # between looks at a run at work, or for an answer of the lab
+SECONDS = 1  # between looks at a run at work
+ONCE = "once"
+WAYS = {ONCE: "Once", "search": "Search"}  # to train a recipe
 
 
 def choose() -> None:
     """Everything is chosen already; change what you like, then train."""
     with st.container(horizontal=True, vertical_alignment="center", key="train_bar"):
         dataset = dataset_or_stop()
+        way = st.segmented_control(
+            "How often",
+            list(WAYS),
+            format_func=WAYS.get,
+            default=ONCE,
+            required=True,
+            key="way_to_train",
+            help="Once; several times and compared; or many times with other values, to find better ones.",
+            label_visibility="collapsed",
+            persist_state="session",
+        )
         button = st.container(width="content")
     told = st.container()
     with or_stop():
@@ -36,7 +50,10 @@ def choose() -> None:
         st.markdown(facts(recipe, dataset, cache.described(recipe, len(dataset.classes))))
         if why := stored(recipe):
             st.caption(why)
-    if button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
+        if way == "search":
+            with st.container(border=True, key="train_often"):
+                search(recipe, dataset)
+    if way == ONCE and button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
             run = cache.store().create(recipe, dataset)
             cache.executor().submit(run)
@@ -96,9 +113,10 @@ def watch(id: str) -> None:
 
 def notes(run: Run) -> None:
     """What a person should know of how it went: that memory ran out, that a phase ended early."""
-    for entry in cache.journal(run.paths):
-        if entry.get("kind") == "said":
-            st.info(f"Epoch {entry['epoch']}: {plain(entry['sentence'])}", icon=":material/info:")
+    said = [entry for entry in cache.journal(run.paths) if entry.get("kind") == "said"]
+    lines = [(f"Epoch {entry['epoch']}: " if entry["epoch"] else "") + plain(entry["sentence"]) for entry in said]
+    if lines:
+        st.info("  \n".join(lines), icon=":material/info:")
 
 
 def rates(run: Run) -> None:

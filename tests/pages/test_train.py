@@ -5,8 +5,10 @@ from PIL import Image
 
 from core.data.incoming import inspect, keep
 from core.presets import presets_for
+from core.runs.journal import RunWriter
 from core.runs.run import RunState, write_status
 from core.runs.store import RunStore
+from core.train.events import Said
 from pages.shared import recipe_form as form
 from pages.shared.state import WATCHED
 from pages.shared.words import plain
@@ -101,7 +103,7 @@ def test_train_trains(visit, tiny_dataset, workspace):
     assert "finished" in words(app)
     assert f"{run.best['accuracy']:.3f}" in words(app)
     assert "[0." in words(app), "an accuracy stands with its interval"
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 3, "loss, score and the learning rate"
     assert app.button(key="to_evaluate")
 
 
@@ -143,3 +145,31 @@ def test_an_address_with_a_run_that_is_not_there_does_no_harm(app, bad):
     well(app)
 
     assert app.session_state["run_in_hand"] is None
+
+
+def test_a_recipe_can_be_searched_instead_of_trained_once(visit, tiny_dataset):
+    app = visit("train")
+    app.segmented_control(key="way_to_train").set_value("search").run()
+    well(app)
+
+    assert "train" not in [button.key for button in app.button]
+    assert app.button(key="search_start")
+    app.segmented_control(key="train_preset").set_value("fine-tune").run()
+    assert app.segmented_control(key="way_to_train").value == "search", "another preset is searched as well"
+
+
+def test_what_was_said_while_training_is_told_beside_the_curves(visit, finished_run):
+    said = "Memory ran out: the batch of 16 is halved <b>."
+    told = RunWriter(finished_run.paths.epochs, finished_run.paths.clock)
+    told.append(Said(0, 0, "Started from another run.").entry())
+    told.append(Said(2, 3, said).entry())
+    app = visit("train")
+    app.button(key="show_run").click().run()
+    well(app)
+
+    first, second = app.info[0].value.splitlines()
+    assert first.startswith("Started from another run"), "of what is said before the first epoch no epoch is told"
+    assert second.startswith("Epoch 2: Memory ran out")
+    assert "<b>" not in app.info[0].value.replace("\\<b\\>", "")
+    assert len(app.get("plotly_chart")) >= 3, "loss, score and the learning rate"
+    assert "Learning rate over the epochs" in [expander.label for expander in app.expander]

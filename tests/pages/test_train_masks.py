@@ -135,7 +135,7 @@ def test_a_click_trains_a_segmentation_network_to_the_end(visit, mask_dataset, w
     assert run.state is RunState.FINISHED, run.sentence
     assert f"{run.best['dice']:.3f}" in words(app)
     assert "The same few validation images" in words(app)
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 3, "loss, score and the learning rate"
 
 
 def test_a_preset_brings_its_augmentation_unless_one_was_set_by_hand(visit, mask_dataset, recipe):
