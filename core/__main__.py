@@ -165,12 +165,13 @@ def _show_dataset(answer: dict) -> Iterator[str]:
 
 
 def _presets(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
-    return [{"name": row.name, "task": row.task, "model": row.model, "summary": row.summary} for row in PRESETS]
+    told = ("name", "task", "model", "summary", "page", "differs")
+    return [{key: getattr(row, key) for key in told} for row in PRESETS]
 
 
 def _show_presets(answer: list[dict]) -> Iterator[str]:
     for row in answer:
-        yield f"{row['name']:<24}{row['model']:<28}{row['summary']}"
+        yield f"{row['name']:<36}{row['model']:<32}{row['summary']}"
 
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:

@@ -322,7 +322,10 @@ REPORTS = (
         name="tree-nuts-densenet169",
         label="Tree nuts, DenseNet-169",
         task="classification",
-        summary="The same with DenseNet-169, the report's other network: fewer, richer features and slower steps.",
+        summary=(
+            "Ten kinds of nuts with DenseNet-169, the other network of the same report: deeper, richer features, "
+            "and slower steps."
+        ),
         settings=(Setting("model.backbone", "densenet169", "The report's second network."), *_NUTS),
         page=_NUTS_PAGE,
         differs=_nuts_differs("densenet169", "the last two convolutions, the norm between them and the final norm"),
