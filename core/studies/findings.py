@@ -4,6 +4,7 @@ Everything here is computed from the rows of trials; nothing reads a run or impo
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -12,16 +13,24 @@ from core.studies.search import SearchSpec, spec_of, trial_recipe
 from core.studies.space import label_of
 from core.studies.study import Study
 
-FEWEST_TRIALS = 10  # that finished; from fewer nobody can tell which field matters
+FEWEST_TRIALS = 10  # with figures that can be compared; from fewer nobody can tell which field matters
 _Z = NormalDist().inv_cdf(0.975)  # half the width of a 95 % interval, in standard errors
 
 
-def results_of(study: Study, trials: Sequence[Mapping[str, Any]], shares: Mapping[str, float] | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Importances:
+    """How much of the differences between trials each field explains."""
+
+    shares: Mapping[str, float]  # {path: share of the variance}; they add up to 1. Empty where nothing can be said
+    trials: int  # that could be compared
+    epochs: int | None = None  # by the best figure of so many first epochs; None: of all their epochs
+
+
+def results_of(study: Study, trials: Sequence[Mapping[str, Any]], importances: Importances) -> dict[str, Any]:
     """The content of results.json.
 
     `trials` have `number` (from 1), `run`, `state`, `value`, `epoch`, `epochs`, `seconds`, `interval`, `sentence` and
-    `values` {path: value}. `shares` {path: share of the variance} are Optuna's importances; None where there are too
-    few trials for any.
+    `values` {path: value}.
     """
     spec = spec_of(study)
     higher = spec.metric == "score"
@@ -36,7 +45,7 @@ def results_of(study: Study, trials: Sequence[Mapping[str, Any]], shares: Mappin
         ],
         "trials": [dict(trial) for trial in trials],
         "history": history(trials, higher=higher),
-        "importances": {"shares": dict(shares or {}), "sentence": _about_shares(trials, shares)},
+        "importances": {"shares": dict(importances.shares), "sentence": about_shares(importances)},
         "best": None if best is None else dict(best) | {"changes": _changes(study, spec, best)},
         "caution": caution(trials, spec.metric, metric),
     }
@@ -101,15 +110,24 @@ def caution(trials: Sequence[Mapping[str, Any]], which: str, metric: str) -> str
     return f"{told} {advice}"
 
 
-def _about_shares(trials: Sequence[Mapping[str, Any]], shares: Mapping[str, float] | None) -> str:
-    if shares:
-        return "How much of the differences between the trials that finished each field explains (fANOVA)."
-    finished = sum(trial["state"] == "finished" for trial in trials)
-    if finished < FEWEST_TRIALS:
-        return f"Too few trials to tell what matters: {finished} finished, {FEWEST_TRIALS} are needed."
-    return "All trials that finished came out the same, so no field can be said to matter."
+def about_shares(importances: Importances) -> str:
+    """What the importances are of, or why there are none."""
+    if importances.trials < FEWEST_TRIALS:
+        return f"Too few trials to tell what matters: {importances.trials} so far, {FEWEST_TRIALS} are needed."
+    if not importances.shares:
+        return "All trials came out the same, so no field can be said to matter."
+    by = "their best figure"
+    if importances.epochs is not None:
+        by += f" within the first {importances.epochs} epochs" if importances.epochs > 1 else " after the first epoch"
+    return (
+        f"How much of the differences between {importances.trials} trials each field explains, by {by} (fANOVA). "
+        "With few trials it is a rough guess."
+    )
 
 
 def _changes(study: Study, spec: SearchSpec, best: Mapping[str, Any]) -> list[dict[str, Any]]:
     recipe = trial_recipe(study.recipe, spec, best["values"]).model_copy(update={"name": study.recipe.name})
-    return [{"path": row.path, "base": row.left, "best": row.right} for row in diff(study.recipe, recipe)]
+    return [
+        {"path": row.path, "label": label_of(study.recipe, row.path), "base": row.left, "best": row.right}
+        for row in diff(study.recipe, recipe)
+    ]

@@ -36,7 +36,7 @@ from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from core.data.dataset import Dataset
 from core.data.library import Library
@@ -51,7 +51,7 @@ from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, write_status
 from core.runs.store import Run
 from core.seeding import derive
-from core.studies.findings import FEWEST_TRIALS, results_of
+from core.studies.findings import FEWEST_TRIALS, Importances, results_of
 from core.studies.search import (
     SearchPaths,
     SearchSpec,
@@ -337,7 +337,9 @@ class Driver:
 
     def _write_results(self) -> None:
         done = self._done()
-        write_json(self.paths.results, results_of(self.study, [self._row(trial) for trial in done], self._shares()))
+        write_json(
+            self.paths.results, results_of(self.study, [self._row(trial) for trial in done], self._importances())
+        )
 
     def _row(self, trial: FrozenTrial) -> dict[str, Any]:
         blank = {"run": "", "value": None, "epoch": None, "interval": None, "epochs": 0, "seconds": None}
@@ -345,13 +347,31 @@ class Driver:
         own = all(value_at(self.study.recipe, path) == value for path, value in trial.params.items())
         return {"number": trial.number + 1, **blank, **end, "own": own, "values": dict(trial.params)}
 
-    def _shares(self) -> dict[str, float] | None:
-        """How much of the variance of the finished trials each field explains; None where too few did, or all alike."""
-        finished = self._trials(TrialState.COMPLETE)
-        if len(finished) < FEWEST_TRIALS or len({trial.value for trial in finished}) < 2:
-            return None
+    def _importances(self) -> Importances:
+        """How much of the variance between trials each field explains.
+
+        Pruned trials have to count, or what made them bad would not be seen to matter. So trials are compared by the
+        epochs that all of them had; only where the number of epochs is itself searched, by all epochs of those that
+        finished.
+        """
+        epochs = None
+        trials = self._trials(TrialState.COMPLETE)
+        if not any(path.endswith(".epochs") for path in self._distributions):
+            trials += [trial for trial in self._trials(TrialState.PRUNED) if _end(trial)["state"] == "pruned"]
+            epochs = min((trial.last_step for trial in trials), default=None)
+        seen = optuna.create_study(direction=self._optuna.direction)
+        for trial in trials:
+            told = [figure for epoch, figure in trial.intermediate_values.items() if epochs is None or epoch <= epochs]
+            best = min(told, key=self._worse)
+            seen.add_trial(create_trial(params=trial.params, distributions=trial.distributions, value=best))
+        if len(trials) < FEWEST_TRIALS or len({trial.value for trial in seen.get_trials(deepcopy=False)}) < 2:
+            return Importances({}, len(trials))
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=derive(self.spec.seed, "importance") % 2**32)
-        return optuna.importance.get_param_importances(self._optuna, evaluator=evaluator)
+        shares = optuna.importance.get_param_importances(seen, evaluator=evaluator)
+        whole = all(trial.state is TrialState.COMPLETE for trial in trials)
+        return Importances(
+            {path: float(share) for path, share in shares.items()}, len(trials), None if whole else epochs
+        )
 
     # Optuna
 

@@ -199,17 +199,16 @@ def _best(study: Study, found: dict[str, Any]) -> None:
     best = found["best"]
     if best is None:
         return
-    st.metric(
+    figure, changes = st.columns(2)
+    figure.metric(
         f"best validation {found['metric']}",
         share(best["value"]),
         delta=" · ".join(part for part in (bounds(best["interval"]), f"trial {best['number']}") if part),
         delta_color="off",
         delta_arrow="off",
     )
-    for row in best["changes"]:
-        st.markdown(f"{plain(row['path'])}: {_told(row['base'])} → **{_told(row['best'])}**")
-    if not best["changes"]:
-        st.markdown("The recipe as it stood is the best of them.")
+    told = [f"{plain(row['label'])}: {_told(row['base'])} → **{_told(row['best'])}**" for row in best["changes"]]
+    changes.markdown("  \n".join(told) or "The recipe as it stood is the best of them.")
     st.info(plain(found["caution"]), icon=":material/balance:")
     if st.button("Use the best recipe", key="search_use", icon=":material/check:", type="primary"):
         with or_stop():

@@ -11,7 +11,7 @@ from core.errors import FoveaError, RecipeError, RunError
 from core.recipe import Recipe
 from core.runs.liveness import ProcessMark
 from core.studies import search
-from core.studies.findings import best_of, caution, history, luck, results_of
+from core.studies.findings import Importances, about_shares, best_of, caution, history, luck, results_of
 from core.studies.search import SearchSpec, SearchState, check_search, paths_of, read_asked, read_state, standing
 from core.studies.space import Options, Range
 from core.studies.study import StudyStore
@@ -213,11 +213,15 @@ def test_results_name_the_fields_the_changes_and_why_there_are_no_importances(st
         trial(1, 0.7, values={RATE.path: 3e-3}, own=True),
         trial(2, 0.8, values={RATE.path: 2e-2}),
     ]
-    found = results_of(study, rows, None)
+    found = results_of(study, rows, Importances({}, 2))
 
     assert found["metric"] == "accuracy"
     assert found["fields"] == [{"path": RATE.path, "label": "learning rate", "log": True}]
-    assert found["best"]["changes"] == [{"path": RATE.path, "base": 3e-3, "best": 2e-2}]
-    assert "2 finished, 10 are needed" in found["importances"]["sentence"]
-    assert "came out the same" in results_of(study, [rows[0]] * 10, None)["importances"]["sentence"]
-    assert "fANOVA" in results_of(study, rows, {RATE.path: 1.0})["importances"]["sentence"]
+    assert found["best"]["changes"] == [{"path": RATE.path, "label": "learning rate", "base": 3e-3, "best": 2e-2}]
+    assert "2 so far, 10 are needed" in found["importances"]["sentence"]
+
+
+def test_importances_say_what_they_are_of():
+    assert "came out the same" in about_shares(Importances({}, 10))
+    assert "between 12 trials each field explains, by their best figure" in about_shares(Importances({"a": 1.0}, 12))
+    assert "within the first 3 epochs" in about_shares(Importances({"a": 1.0}, 12, 3))

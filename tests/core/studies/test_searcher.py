@@ -118,6 +118,24 @@ def test_what_is_pruned_does_not_depend_on_how_fast_anybody_looks(begin, executo
         assert {name: one[name] for name in kept} == {name: other[name] for name in kept}
 
 
+def test_what_matters_is_seen_through_pruning(begin, executor):
+    space = (RATE, Range("model.dropout", 0, 0.6), Options("optimizer.name", ("adamw", "sgd", "lion")))
+    _, results = driven(begin(space=space, trials=20, pruner="median"), executor)
+    importances = results["importances"]
+
+    assert [trial["state"] for trial in results["trials"]].count("pruned") >= 5
+    assert importances["shares"]["phases.0.learning_rate"] > 0.6, "nothing else matters to a made-up run"
+    assert "between 20 trials" in importances["sentence"]
+    assert "after the first epoch" in importances["sentence"]
+
+
+def test_where_epochs_are_searched_only_whole_trials_are_compared(begin, executor):
+    _, results = driven(begin(space=(Range("phases.0.epochs", 1, 5, whole=True),), trials=12), executor)
+
+    assert results["importances"]["shares"] == {"phases.0.epochs": 1.0}
+    assert "by their best figure" in results["importances"]["sentence"]
+
+
 def test_halving_prunes_too(begin, executor):
     _, results = driven(begin(trials=9, pruner="halving"), executor)
 
