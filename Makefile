@@ -14,13 +14,9 @@ test: $(VENV)/test.stamp  ## style check, then every test; browser tests too whe
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/test.stamp  ## every measurement of benchmarks/, one after the other
+bench: $(VENV)/bench.stamp  ## every measurement of benchmarks/, the shortest first; what each found is told at the end
 	@.ci/chromium
-	$(BIN)/python -m benchmarks.loop_overhead
-	$(BIN)/python -m benchmarks.frozen_features
-	$(BIN)/python -m benchmarks.segmentation
-	$(BIN)/python -m benchmarks.first_step
-	$(BIN)/python -m benchmarks.watchers
+	$(BIN)/python -m benchmarks
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -36,3 +32,9 @@ $(VENV)/test.stamp: requirements.txt requirements-test.txt | $(BIN)/python
 	@echo 'Installing into $(VENV); the first time this takes a few minutes'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/bench.stamp: requirements-bench.txt $(VENV)/test.stamp
+	@echo 'Installing what is measured beside Fovea into $(VENV)/bench, where Fovea does not see it'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/bench \
+		-r requirements-bench.txt || echo 'Not to be had: fine-tuning will be measured without fastai' >&2
+	@touch $@
