@@ -130,16 +130,13 @@ class Dataset:
         return {sample.id: sample for sample in self.samples}
 
 
-def count_by_class(samples: Iterable[Sample], classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+def count_by_class(samples: Sequence[Sample], classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
     """Images per class within each split that occurs, splits in their usual order ("" first).
 
     An image with a mask counts for every class that the mask has a pixel of.
     """
-    counted: Counter[tuple[str, int]] = Counter()
-    present = set()
-    for sample in samples:
-        present.add(sample.split)
-        counted.update((sample.split, index) for index in sample.holds)
+    counted = Counter((sample.split, index) for sample in samples for index in sample.holds)
+    present = {sample.split for sample in samples}
     return {
         split: {name: counted[split, label] for label, name in enumerate(classes)}
         for split in ("", *SPLITS)
