@@ -12,6 +12,7 @@ from core.runs.store import Run
 from pages.shared import cache, live, state
 from pages.shared.guard import require_app
 from pages.shared.pickers import nothing, or_stop
+from pages.shared.studies import studies
 from pages.shared.words import SCORE_WORDS, bounds, count, plain
 
 require_app()
@@ -108,6 +109,9 @@ def differences(run: Run) -> None:
 
 st.title("Runs")
 st.caption("Every training run: open, resume or delete it.")
+with or_stop():
+    if studies():
+        st.stop()
 runs = cache.runs()
 if not runs:
     ready = state.dataset_id() is not None

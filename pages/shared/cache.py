@@ -41,13 +41,15 @@ from core.recipe import Recipe, TransformChoice
 from core.runs.data import split_as
 from core.runs.index import RunSummary
 from core.runs.journal import Entry, RunReader
-from core.runs.run import RunPaths, look_name
+from core.runs.run import RunPaths, RunState, look_name
 from core.runs.store import Run, RunStore
+from core.studies.repeats import RepeatTable
 from core.studies.search import ensure_driving, paths_of, read_results
-from core.studies.study import Study
+from core.studies.study import Study, StudyStore
 from core.workspace import Workspace
 from pages.shared.pixels import LARGEST, mask_on_screen, outline_width, photo, picture_on_screen, size_on_screen
 
+_MOST_TABLES = 32  # of studies, kept for whoever looks
 LOOK_SIDE = 256  # pixels, of a validation image that is looked at after each epoch
 
 # What is there
@@ -103,6 +105,47 @@ def _runs(root: Path) -> list[RunSummary]:
 def forget_runs() -> None:
     """After something was done to a run: look again at once."""
     _runs.clear()
+
+
+def studies() -> list[Study]:
+    """All studies, newest first; at most a second old."""
+    return _studies(workspace().root)
+
+
+@st.cache_resource(ttl=1, max_entries=2, show_spinner=False)
+def _studies(root: Path) -> list[Study]:
+    return StudyStore(Workspace(root)).list()
+
+
+def forget_studies() -> None:
+    """After a study was made or deleted: look again at once."""
+    _studies.clear()
+
+
+def repeat_table(study: Study, states: dict[str, RunState]) -> tuple[RepeatTable | None, bool]:
+    """What the runs of a study of repeats say together, as the lab answered last, and whether a newer answer comes.
+
+    `states` are those of the runs that there are; what a run says changes with its state and its report.
+    """
+    tables, store = _repeat_tables(workspace().root), workspace().runs
+    runs = [member.run for member in study.members]
+    key = [(run, states.get(run), _stamp(RunPaths(store / run).results("validation"))) for run in runs]
+    asked, answer, last = tables.get(study.id, (None, None, None))
+    if asked != key:
+        answer = lab().submit("core.studies.repeats:summarise", str(workspace().root), study.id)
+        for old in list(tables)[:-_MOST_TABLES]:
+            tables.pop(old, None)
+    if answer.done():
+        if answer.exception():
+            tables.pop(study.id, None)  # the next look asks anew
+        last = RepeatTable.from_json(answer.result())
+    tables[study.id] = key, answer, last
+    return last, not answer.done()
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _repeat_tables(root: Path) -> dict[str, tuple[list, Future, RepeatTable | None]]:
+    return {}
 
 
 @st.cache_data(ttl=20, max_entries=64, show_spinner=False)
@@ -204,6 +247,16 @@ def imports() -> dict[str, Any]:
     """Imports at work on this server, by id. Whoever started one takes it out; a session that went away leaves one
     entry behind until the server ends."""
     return _imports(workspace().root)
+
+
+def rate_tests() -> dict[str, Any]:
+    """Range tests of learning rates on this server, by id, as `imports`."""
+    return _rate_tests(workspace().root)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _rate_tests(root: Path) -> dict[str, Any]:
+    return {}
 
 
 def executor() -> LocalExecutor:
