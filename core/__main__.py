@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -230,6 +230,21 @@ def _resume(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     return _go(workspace, arguments.id, detach=arguments.detach, resume=True)
 
 
+def _continue_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument("--epochs", type=int, required=True, metavar="N", help="how many more")
+    same = "peak learning rate; default: that of its last phase"
+    parser.add_argument("--rate", type=float, metavar="RATE", help=same)
+    _add_detach(parser)
+
+
+def _continue(arguments: argparse.Namespace, workspace: Workspace) -> dict:
+    from core.runs.continued import continue_run
+
+    run_id = continue_run(RunStore(workspace), arguments.id, arguments.epochs, arguments.rate)
+    return _go(workspace, run_id, detach=arguments.detach, resume=False)
+
+
 def _stop(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     from core.executors.local import LocalExecutor
 
@@ -316,6 +331,7 @@ def _run_answer(run: Run) -> dict:
         "dataset": run.recipe.dataset,
         "epochs": status.epochs_done,
         "epochs_planned": status.epochs,
+        "origin": run.facts.origin and asdict(run.facts.origin),
         "best": status.best,
         "interval": status.interval,
         "seconds": status.seconds,
@@ -764,6 +780,7 @@ COMMANDS = (
     ),
     Command("studies", "list searches and repeats, or show one", _studies_arguments, _studies, _show_studies),
     Command("find-rate", "find a learning rate for a recipe", _rate_arguments, _find_rate, _show_rate),
+    Command("continue", "train a finished run for more epochs", _continue_arguments, _continue, _show_run, _failed_run),
     Command("stop", "stop a run and keep its best weights", _run_arguments, _stop, _show_run),
     Command("pause", "pause a run; resume goes on where it stopped", _run_arguments, _pause, _show_run),
     Command("runs", "list the runs", _no_arguments, _runs, _show_runs),

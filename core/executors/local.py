@@ -17,7 +17,7 @@ from core.executors.launch import start_detached
 from core.executors.spares import Spare, announce, new_spare_folder, spare_log, waiting_spares
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, read_status, write_status
-from core.runs.store import drop_ballast, drop_last
+from core.runs.store import drop_ballast
 from core.workspace import Workspace, write_json
 
 WORKER = "core.executors.worker"
@@ -76,8 +76,6 @@ class LocalExecutor(Executor):
             elif status.state.is_finished:
                 paths = self.store.paths(run_id)
                 drop_ballast(paths)
-                if status.state is RunState.FINISHED:
-                    drop_last(paths)
                 if status != read_status(paths):  # its worker ended without a word
                     with suppress(StorageError):  # then it is looked up anew each time, with the same answer
                         write_status(paths, status)

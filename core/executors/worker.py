@@ -38,7 +38,7 @@ from core.machine import cores
 from core.runs.data import dataset_of
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
-from core.runs.store import Run, RunStore, drop_ballast, drop_last, sweep_temporaries
+from core.runs.store import Run, RunStore, drop_ballast, sweep_temporaries
 from core.workspace import Workspace, write_json
 
 HEAVY = ("core.train.loop", "core.evaluate.evaluation", "sklearn.metrics", "timm.optim")  # what takes seconds to import
@@ -79,8 +79,6 @@ def work(
             chronicle.log(traceback.format_exc())
             state, sentence = RunState.FAILED, explain(error, folder)
         chronicle.end(state, sentence, **facts)
-        if state is RunState.FINISHED:  # only now: killed before the end, it would still be resumed from there
-            drop_last(RunPaths(folder))
         return state
 
 
@@ -92,7 +90,7 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
 
     paths, workspace = run.paths, store.workspace
     dataset = dataset_of(workspace, run)
-    resume = run.status.attempt > 1
+    resume = run.status.attempt > 1 or paths.last.exists()  # of another attempt, or of the run that this continues
     chronicle.log(f"attempt {run.status.attempt} in process {os.getpid()}, {_use_all_cores()} threads")
     chronicle.record({"kind": "start", "attempt": run.status.attempt, "pid": os.getpid()})
     trim(workspace.cache, partial(_datasets_in_use, store))

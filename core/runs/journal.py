@@ -152,6 +152,10 @@ class RunJournal:
         """All entries that still count, oldest first: what a later resume repeats is left out."""
         return RunReader(self.epochs, self.clock).read()
 
+    def clock_halves(self) -> list[Entry]:
+        """The clock's half of the entries that count."""
+        return [clock_half(entry) for entry in self.read()]
+
     def everything(self) -> list[Entry]:
         """Every entry there ever was, also those of epochs that were done again: these without what they measured."""
         clock = Journal(self.clock).read_since(0)[0]

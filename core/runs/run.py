@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from core.workspace import read_json, write_json
 
@@ -114,7 +114,7 @@ class RunPaths:
 
     @property
     def last(self) -> Path:
-        """Everything needed to resume after the last finished epoch; gone once the run has finished."""
+        """Everything needed to go on from the last step that was saved; of a finished run, with more epochs."""
         return self.folder / "last.pt"
 
     @property
@@ -147,10 +147,15 @@ class RunPaths:
         """What a tracker keeps here, where the recipe names one."""
         return self.folder / "tracker"
 
+    @property
+    def looks(self) -> Path:
+        """The few validation images that a segmentation run shows as it learns, a folder for each."""
+        return self.folder / "looks"
+
     def look(self, sample_id: str, name: str) -> Path:
         """A file about one of the few validation images that a segmentation run shows as it learns: "image.jpg",
         "truth.png", or `look_name(epoch)` for the mask that it predicted after that epoch."""
-        return self.folder / "looks" / sample_id / name
+        return self.looks / sample_id / name
 
     def predictions(self, split: str) -> Path:
         """The prediction table of a split."""
@@ -219,6 +224,15 @@ class RunStatus:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The run that another one began with."""
+
+    run: str  # its id
+    how: Literal["continued", "weights"]  # all that it had come to was taken over, or the weights of its best epoch
+    epoch: int  # of that run, after which this was taken
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What was true when a run was made, kept even when the dataset is later renamed or deleted."""
 
@@ -230,6 +244,7 @@ class RunFacts:
     samples: dict[str, int]  # split -> number of samples
     tags: tuple[str, ...] = ()
     split_rule: str = ""  # how the splits came about, as a sentence: "fold 2 of 5, stratified by seed 0"
+    origin: Origin | None = None  # the run that it began with, if any
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in run.json."""
@@ -247,6 +262,7 @@ class RunFacts:
             samples=dict(data["samples"]),
             tags=tuple(data.get("tags", ())),
             split_rule=data.get("split_rule", ""),
+            origin=Origin(**data["origin"]) if data.get("origin") else None,
         )
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,7 +25,7 @@ from core.recipe import Recipe
 from core.runs.index import RunSummary, read_facts, run_index, run_name
 from core.runs.journal import RunJournal
 from core.runs.liveness import ProcessMark, heard_of, worker_alive
-from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status, write_status
+from core.runs.run import Origin, RunFacts, RunPaths, RunState, RunStatus, read_status, write_status
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json, write_text, writer_of
 
 BALLAST_BYTES = 64 * 1024  # enough for the last state and a line in the log
@@ -79,11 +79,20 @@ class RunStore:
         finally:
             lock.release()
 
-    def create(self, recipe: Recipe, dataset: Dataset, tags: tuple[str, ...] = ()) -> str:
+    def create(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        tags: tuple[str, ...] = (),
+        *,
+        origin: Origin | None = None,
+        prepare: Callable[[RunPaths, RunStatus], RunStatus] = lambda paths, status: status,
+    ) -> str:
         """Make the folder of a new run and return its id. It waits, unqueued, until an executor is given it.
 
-        A recipe with folds takes its fold of the dataset. Raises DatasetError or RecipeError where there cannot be such
-        a fold, StorageError when the disk is full; no half run is left then.
+        A recipe with folds takes its fold of the dataset. `prepare` may put more into the folder before anybody sees
+        it, and says where the run then stands. Raises DatasetError or RecipeError where there cannot be such a fold,
+        StorageError when the disk is full; no half run is left then.
         """
         recipe = recipe.model_copy(update={"dataset": dataset.id})
         dataset = split_for(recipe, dataset)
@@ -99,6 +108,7 @@ class RunStore:
             samples={split: len(members) for split, members in samples.items() if members},
             tags=tags,
             split_rule=dataset.split_rule,
+            origin=origin or self._origin(recipe),
         )
         sentence = RunState.QUEUED.sentence
         status = RunStatus(RunState.QUEUED, since=now, sentence=sentence, queued_at=now, epochs=recipe.epochs)
@@ -109,12 +119,23 @@ class RunStore:
             write_json(paths.facts, facts.to_json())
             write_json(paths.split, {split: [s.id for s in members] for split, members in samples.items() if members})
             keep_ballast(paths)
+            with storage_errors(building):
+                status = prepare(paths, status)
             write_status(paths, status)
             os.replace(building, self.workspace.runs / run_id)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
         return run_id
+
+    def _origin(self, recipe: Recipe) -> Origin | None:
+        """The run of this workspace whose best weights a recipe starts from, if it does."""
+        weights = Path(recipe.model.weights)
+        run_id = weights.parent.name
+        if not safe_id(run_id) or weights.absolute() != RunPaths(self.workspace.runs / run_id).best.absolute():
+            return None
+        facts = read_json(RunPaths(weights.parent).best_facts) or {}
+        return Origin(run=run_id, how="weights", epoch=int(facts.get("epoch", 0)))
 
     def paths(self, run_id: str) -> RunPaths:
         """The files of a run. Raises RunError when there is no such run."""
@@ -270,12 +291,6 @@ def drop_ballast(paths: RunPaths) -> None:
     """Give the space that was set aside back."""
     with suppress(OSError):
         paths.ballast.unlink(missing_ok=True)
-
-
-def drop_last(paths: RunPaths) -> None:
-    """Delete the state to resume from, of a run that has finished: it is up to three times as large as the weights."""
-    with suppress(OSError):
-        paths.last.unlink(missing_ok=True)
 
 
 def sweep_temporaries(folder: Path) -> None:

@@ -111,6 +111,18 @@ class Checkpointer:
         self._saved_at = self._clock()
         self._saving = self._saved_at - began
 
+    def keep_end(self, position: dict[str, Any], model: torch.nn.Module, *, restored: bool) -> None:
+        """Write where training ended, from which another phase could go on: with the latest weights, or `restored` to
+        the best ones. Tensors that are the same in the best model are not written again."""
+        if not self._writes:
+            return
+        self.flush_best()
+        best = self.best_weights()
+        weights = {} if restored else {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+        changed = {name: tensor for name, tensor in weights.items() if not torch.equal(tensor, best[name])}
+        with replacing(self._last) as temporary:
+            _save_state(position | {"model": changed, "upon_best": True}, temporary)
+
     def best_weights(self) -> dict[str, torch.Tensor]:
         """The weights of the best epoch so far, on the CPU. They have to be written already."""
         return load_file(self._best)
@@ -138,7 +150,13 @@ class Checkpointer:
         """The last state, on the CPU, or None when nothing was saved. Nothing in the file is executed."""
         if not self._last.exists():
             return None
-        return torch.load(self._last, map_location="cpu", weights_only=True)
+        saved = torch.load(self._last, map_location="cpu", weights_only=True)
+        if saved.pop("upon_best", False):
+            saved["model"] = self.best_weights() | saved["model"]
+            if self._writes:  # whole, before there is another best
+                with replacing(self._last) as temporary:
+                    _save_state(saved, temporary)
+        return saved
 
 
 def _save_weights(weights: dict[str, torch.Tensor], path: Path, facts: dict[str, Any]) -> None:

@@ -205,6 +205,8 @@ def _train(
             break
 
     keeper.flush_best()
+    if not asked.ends:
+        keeper.keep_end(at.state(), model, restored=recipe.restore_best)
     accelerator.wait_for_everyone()
     kept = keeper.kept_facts() if at.best or asked.stopped else {"metrics": {}, "interval": None}
     yield Outcome(

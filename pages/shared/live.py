@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from core.runs.continued import continue_run
 from core.runs.pace import pace
-from core.runs.run import RunState
+from core.runs.run import Origin, RunState
 from core.runs.store import Run
-from pages.shared import cache
+from pages.shared import cache, state
 from pages.shared.pickers import or_stop
 from pages.shared.words import SCORE_HELP, SCORE_WORDS, bounds, duration, plain, share, state_badge
 
@@ -17,6 +18,8 @@ def headline(run: Run) -> None:
     """Name and state, and one sentence about it."""
     status = run.status
     st.markdown(f"#### {plain(run.name, 60)} &nbsp;{state_badge(status.state)}")
+    if run.facts.origin:
+        st.caption(_origin(run.facts.origin))
     told = plain(status.sentence or status.state.sentence)
     if status.state is RunState.FAILED:
         st.error(told, icon=":material/error:")
@@ -60,6 +63,14 @@ def numbers(run: Run) -> None:
         st.caption(f":material/info: {plain(sentence)}")
     if now.passing and status.state.has_worker:
         st.caption("The frozen network looks at every picture once; after that an epoch takes a moment.")
+
+
+def _origin(origin: Origin) -> str:
+    """Where a run began, with the name of that run while it is there."""
+    name = plain(next((line.name for line in cache.runs() if line.id == origin.run), origin.run), 60)
+    if origin.how == "continued":
+        return f"Goes on from **{name}** after its epoch {origin.epoch}."
+    return f"Started from the weights of **{name}**, its epoch {origin.epoch}."
 
 
 def _said(run: Run) -> list[str]:
@@ -111,12 +122,31 @@ def actions(run: Run) -> None:
             with or_stop():
                 cache.executor().resume(run.id)
             changed()
+        if state_now is RunState.FINISHED and run.recipe.phases[-1].solver == "steps":
+            _continue(run)
         if run.paths.best.exists():
             main = "primary" if state_now is RunState.FINISHED else "secondary"
             if st.button("Evaluate", key="to_evaluate", icon=":material/query_stats:", type=main):
                 st.switch_page("pages/evaluate.py")
             if st.button("Predict", key="to_predict", icon=":material/photo_camera:"):
                 st.switch_page("pages/predict.py")
+
+
+def _continue(run: Run) -> None:
+    """Train a finished run on: a new run, which takes over what this one has come to."""
+    last = run.recipe.phases[-1]
+    with st.popover("More epochs", icon=":material/forward:", key=f"continue_menu_{run.id}"):
+        st.markdown("Go on as a new run; this one stays as it is. The learning rate rises and falls once more.")
+        epochs = st.number_input("Epochs", 1, 1000, last.epochs, key=f"continue_epochs_{run.id}")
+        rate = st.number_input(
+            "Learning rate", 1e-7, 10.0, last.learning_rate, format="%g", key=f"continue_rate_{run.id}"
+        )
+        if st.button("Continue", type="primary", key=f"continue_{run.id}"):
+            with or_stop():
+                longer = continue_run(cache.store(), run.id, epochs, rate)
+                cache.executor().submit(longer)
+            state.watch_run(longer)
+            changed()
 
 
 def changed() -> None:

@@ -208,6 +208,15 @@ def test_a_detached_run_answers_at_once_and_can_be_stopped_and_resumed(answer, t
 
 
 @pytest.mark.slow
+def test_a_finished_run_is_continued_as_a_run_of_its_own(answer, tiny_dataset):
+    first = answer("train", tiny_dataset.id, *SMALL)
+    more = answer("continue", first["run"], "--epochs", "1", "--rate", "0.001")
+    assert (more["state"], more["epochs"]) == ("finished", first["epochs"] + 1)
+    assert more["origin"] == {"run": first["run"], "how": "continued", "epoch": first["epochs"]}
+    assert answer("runs")[1]["epochs"] == first["epochs"]
+
+
+@pytest.mark.slow
 def test_a_detached_run_can_be_paused_and_goes_on(answer, tiny_dataset):
     run = answer("train", tiny_dataset.id, *SMALL, "--set", "phases.0.epochs=1000", "--detach")
     paused = answer("pause", run["run"])
@@ -232,6 +241,8 @@ def test_a_detached_run_can_be_paused_and_goes_on(answer, tiny_dataset):
         (["resume", "nothing-123456"], ["nothing-123456"]),
         (["stop", "nothing-123456"], ["nothing-123456"]),
         (["pause", "nothing-123456"], ["nothing-123456"]),
+        (["continue", "nothing-123456"], ["--epochs"]),
+        (["continue", "nothing-123456", "--epochs", "2"], ["nothing-123456"]),
         (["evaluate", "nothing-123456"], ["nothing-123456"]),
         (["evaluate", "nothing-123456", "--split", "train"], ["validation", "test"]),
         (["predict", "nothing-123456", "a.png"], ["nothing-123456"]),

@@ -58,3 +58,18 @@ def test_what_training_said_stands_under_the_numbers(visit, finished_run):
     told = [caption.value for caption in app.caption if "is now 8" in caption.value]
     assert len(told) == 1
     assert "\\<b\\>" in told[0]
+
+
+def test_a_finished_run_goes_on_for_more_epochs_as_a_new_run_that_says_where_it_comes_from(
+    visit, finished_run, workspace
+):
+    app = visit("train")
+    app.button(key="show_run").click().run()
+    app.number_input(key=f"continue_epochs_{finished_run.id}").set_value(2).run()
+    app.button(key=f"continue_{finished_run.id}").click().run()
+    well(app)
+    newest, before = RunStore(workspace).list()
+    assert before.id == finished_run.id
+    assert (newest.state, newest.epochs_done) == (RunState.FINISHED, before.epochs_done + 2), newest.sentence
+    assert "Goes on from" in words(app)
+    assert app.session_state["run_in_hand"] == newest.id

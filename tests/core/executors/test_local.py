@@ -289,16 +289,6 @@ def test_the_first_look_sweeps_what_was_left_behind(workspace):
     assert not any(grave.exists() for grave in graves)
 
 
-def test_a_worker_killed_between_its_last_word_and_its_tidying_leaves_no_state_to_resume_from(local, tiny_dataset):
-    store = local.store
-    paths = store.paths(store.create(small(tiny_dataset), tiny_dataset))
-    store.enqueue(paths.folder.name)
-    write_status(paths, replace(read_status(paths), state=RunState.FINISHED))
-    paths.last.write_bytes(b"weights")
-    local.advance()
-    assert not paths.last.exists()
-
-
 def test_asking_opens_no_file_of_runs_that_have_ended(local, tiny_dataset):
     """Pages may ask as often as they like."""
     store = local.store

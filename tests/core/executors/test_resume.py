@@ -137,7 +137,6 @@ def test_a_run_killed_within_every_kind_of_write_ends_as_if_it_never_was(
     monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr("core.train.checkpoint.SECONDS_WITHIN_EPOCHS", within_epochs)
     monkeypatch.setattr("core.train.checkpoint.MOST_OF_TIME", float("inf"))
-    monkeypatch.setattr("core.executors.worker.drop_last", lambda paths: None)
     recipe, dataset = made(name, workspace, tiny_dataset)
     executor = InlineExecutor(workspace)
     store = executor.store
@@ -175,7 +174,6 @@ from core.train import checkpoint
 from core.train.course import Course
 
 checkpoint.SECONDS_BETWEEN_SAVES, checkpoint.SECONDS_WITHIN_EPOCHS, checkpoint.MOST_OF_TIME = 0.0, 0.0, float("inf")
-worker.drop_last = lambda paths: None
 workspace, job, *rest = sys.argv[1:]
 executor = InlineExecutor(Workspace(Path(workspace)))
 worker._warm_up()
