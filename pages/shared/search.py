@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from core.data.dataset import Dataset
@@ -253,22 +254,32 @@ def _table(study: Study, found: dict[str, Any]) -> None:
         }
         for trial in trials
     ]
-    key = f"search_table_{study.id}_{len(trials)}"  # a mark stands on a place: another list is another table
-    st.caption("Choose a row to open its run.")
+    table = pd.DataFrame(lines)
     picked = st.dataframe(
-        lines,
+        table,
         hide_index=True,
-        key=key,
+        key=f"search_table_{study.id}_{len(trials)}",  # a mark stands on a place: another list is another table
         on_select="rerun",
         selection_mode="single-row",
         column_config={found["metric"]: st.column_config.NumberColumn(format="%.4f")},
-        alt="All trials, newest first",
+        alt="All trials, newest first; choose a row to open its run",
     ).selection.rows
-    if picked and 0 <= picked[0] < len(trials):
-        run = trials[picked[0]]["run"]
-        if run and (cache.workspace().runs / run).is_dir():
-            _open(run)
-        st.caption("The run of this trial was deleted.")
+    chosen = trials[picked[0]] if picked and 0 <= picked[0] < len(trials) else None
+    with st.container(horizontal=True):
+        if chosen and st.button(f"Open trial {chosen['number']}", key="search_open", icon=":material/monitoring:"):
+            if not (cache.workspace().runs / (chosen["run"] or "none")).is_dir():
+                st.error("The run of this trial was deleted.")
+            else:
+                _open(chosen["run"])
+        st.download_button(
+            "Table (CSV)",
+            table.to_csv(index=False).encode(),
+            f"{study.id}.csv",
+            "text/csv",
+            key="search_csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
 
 
 def _open(run: str) -> None:
