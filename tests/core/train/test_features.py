@@ -107,6 +107,23 @@ def test_what_changes_the_features_changes_the_key(store, changes):
     assert other.extracted == 1
 
 
+def test_a_head_on_stored_features_learns_in_one_thread_and_gives_the_others_back(store):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        features = store()
+        used = []
+        passed = features._pass
+        features._pass = lambda images: used.append(torch.get_num_threads()) or passed(images)
+        features.get([0, 1], None)
+        assert used == [2]
+        assert torch.get_num_threads() == 1
+        features.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_other_weights_are_another_key(store):
     store().get([0], None)
     other = store(weights_seed=1)
