@@ -16,13 +16,14 @@ from pages.shared.guard import require_app
 from pages.shared.instant import instant
 from pages.shared.phases_form import stored
 from pages.shared.pickers import dataset_or_stop, is_active, or_stop
+from pages.shared.repeats import repeats
 from pages.shared.search import search
 from pages.shared.words import count, duration, plain
 
 require_app()
 SECONDS = 1  # between looks at a run at work
 ONCE = "once"
-WAYS = {ONCE: "Once", "search": "Search"}  # to train a recipe
+WAYS = {ONCE: "Once", "seeds": "Seeds", "folds": "Folds", "search": "Search"}  # to train a recipe
 
 
 def choose() -> None:
@@ -50,9 +51,9 @@ def choose() -> None:
         st.markdown(facts(recipe, dataset, cache.described(recipe, len(dataset.classes))))
         if why := stored(recipe):
             st.caption(why)
-        if way == "search":
+        if way != ONCE:
             with st.container(border=True, key="train_often"):
-                search(recipe, dataset)
+                search(recipe, dataset) if way == "search" else repeats(recipe, dataset, way)
     if way == ONCE and button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
             run = cache.store().create(recipe, dataset)

@@ -34,9 +34,12 @@ TABLE = 248  # pixels: its head and six rows
 
 def phases_form(base: Recipe, layers: Mapping[str, str]) -> dict[str, Any]:
     """Draw the phases and give them as a change. `layers` are the usual choices of what may learn, and their words."""
-    _plan(base)
+    beside = _plan(base)
     phases = held(base)
-    if len(phases) > LINES:
+    if len(phases) == 1:
+        with beside:
+            _line(base, 0, phases, layers)
+    elif len(phases) > LINES:
         _line(base, _chosen(phases), phases, layers)
     else:
         for number in range(len(phases)):
@@ -57,8 +60,11 @@ def phases_form(base: Recipe, layers: Mapping[str, str]) -> dict[str, Any]:
     return {"phases": phases}
 
 
-def _plan(base: Recipe) -> None:
-    """A ready-made plan, with its knobs; it writes the phases, which can be edited afterwards."""
+def _plan(base: Recipe) -> Any:
+    """A ready-made plan, with its knobs; it writes the phases, which can be edited afterwards.
+
+    Gives the place for a single phase: beside the plan if it has no knobs, else below it.
+    """
     of, values = st.session_state.setdefault(PLAN_OF, (OF_PRESET, {}))
     edited = held(base) != _planned(base, of, values)
     options = (
@@ -71,13 +77,12 @@ def _plan(base: Recipe) -> None:
         if chosen != OWN:
             _begin_plan(base, chosen)
 
-    with st.grid(5, min_column_width=150):
-        st.selectbox(
-            "Plan", list(options), format_func=options.get, key=PLAN, on_change=follow, persist_state="session"
-        )
-        if edited or of == OF_PRESET:
-            return
-        row = plan(of)
+    left, right = st.columns([1, 4], vertical_alignment="bottom")
+    left.selectbox("Plan", list(options), format_func=options.get, key=PLAN, on_change=follow, persist_state="session")
+    if edited or of == OF_PRESET:
+        return right
+    row = plan(of)
+    with right, st.grid(4, min_column_width=150):
         turned = {
             knob.name: knob_widget(knob, knob.default, fields.key(f"plan.{of}.{knob.name}")) for knob in row.knobs
         }
@@ -85,6 +90,7 @@ def _plan(base: Recipe) -> None:
     if turned != values:
         st.session_state[PLAN_OF] = of, turned
         hold(_planned(base, of, turned))
+    return st.container()
 
 
 def _begin_plan(base: Recipe, name: str) -> None:

@@ -13,6 +13,7 @@ from core.data.dataset import Dataset
 from core.presets import DEFAULTS, Preset, preset, presets_for
 from core.recipe import AugmentChoice, Difference, Recipe, diff
 from pages.shared import classifier_form, fields, phases_form, segmenter_form, state, technique_form
+from pages.shared.finder import finder
 from pages.shared.stages import stages
 from pages.shared.words import count, plain
 
@@ -62,6 +63,7 @@ def recipe_form(dataset: Dataset) -> Recipe:
         _about(base, recipe)
     with learns:
         stages(recipe, dataset)
+        finder(recipe, dataset)
     return recipe
 
 
