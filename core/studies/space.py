@@ -12,6 +12,7 @@ from typing import Any
 from core.augment.catalog import POLICIES
 from core.errors import RecipeError, shown
 from core.knobs import BoolKnob, ChoiceKnob, FloatKnob, IntKnob, Knob
+from core.models.heads import HEADS
 from core.recipe import Recipe, from_text
 from core.train.losses import LOSSES
 from core.train.mask_losses import MASK_LOSSES
@@ -123,7 +124,7 @@ ROWS: tuple[SpaceRow, ...] = (
     SpaceRow("optimizer.layer_decay", "layer decay", "A layer's rate as a share of the next one's.", 0.6, 1.0),
     SpaceRow("schedule.name", "schedule", "How the learning rate moves over time.", options=_names(SCHEDULES)),
     SpaceRow("schedule.warmup", "warm-up", "Share of the steps spent rising to the peak.", 0.0, 0.3),
-    SpaceRow("model.head", "head", "What stands on the backbone.", options=("linear", "dense")),
+    SpaceRow("model.head", "head", "What stands on the backbone.", options=_names(HEADS)),
     SpaceRow("model.hidden", "hidden units", "Of a dense layer, if any.", 64, 1024, log=True, whole=True),
     SpaceRow("model.dropout", "dropout", "Share left out before the last layer.", 0.0, 0.6),
     SpaceRow("model.drop_path", "drop path", "Share of residual branches left out.", 0.0, 0.3),
@@ -153,7 +154,7 @@ def searchable(recipe: Recipe) -> dict[str, SpaceRow]:
             row = SpaceRow(row.path, row.label, row.sentence, options=_names(MASK_LOSSES))
         for number in range(len(recipe.phases)) if "*" in row.path else (0,):
             path = row.path.replace("*", str(number))
-            if _has(data, path):
+            if _has(data, path) and _counts(recipe, path):
                 found[path] = row
     for part in _WITH_KNOBS:
         found |= {f"{part}.values.{knob.name}": _of_knob(part, knob) for knob in _knobs(recipe, part)}
@@ -316,7 +317,28 @@ def _knobs(recipe: Recipe, part: str) -> tuple[Knob, ...]:
     """The knobs of the loss or the schedule that a recipe has; none of one that nobody knows."""
     losses = LOSSES if recipe.task == "classification" else MASK_LOSSES
     rows = {"loss": losses, "schedule": SCHEDULES}[part]
-    return next((getattr(row, "knobs", ()) for row in rows if row.name == getattr(recipe, part).name), ())
+    return next((row.knobs for row in rows if row.name == getattr(recipe, part).name), ())
+
+
+def _counts(recipe: Recipe, path: str) -> bool:
+    """Whether a field that a recipe has changes anything, as its other choices are."""
+
+    def chosen(rows: Iterable[Any], name: str) -> Any:
+        return next((row for row in rows if row.name == name), None)
+
+    if path == "model.hidden":
+        head = chosen(HEADS, recipe.model.head)
+        return head is not None and head.dense
+    if path == "optimizer.momentum":
+        optimizer = chosen(OPTIMIZERS, recipe.optimizer.name)
+        return optimizer is not None and optimizer.momentum
+    if path == "schedule.warmup":
+        schedule = chosen(SCHEDULES, recipe.schedule.name)
+        return schedule is not None and schedule.warms_up
+    if path.startswith("phases."):
+        _, number, field = path.split(".")
+        return field == "trainable" or recipe.phases[int(number)].solver == "steps"
+    return True
 
 
 def _has(data: Any, path: str) -> bool:

@@ -17,7 +17,11 @@ from core.studies.space import (
     with_values,
 )
 
-RECIPES = [Recipe(), SegmentationRecipe(), Recipe().set({"loss.name": "focal", "schedule.name": "step"})]
+RECIPES = [
+    Recipe(),
+    SegmentationRecipe(),
+    Recipe().set({"loss.name": "focal", "schedule.name": "step", "model.head": "dense", "optimizer.name": "sgd"}),
+]
 FIELDS = [(recipe, path) for recipe in RECIPES for path in searchable(recipe)]
 
 
@@ -101,6 +105,17 @@ def test_a_field_is_named_once_and_a_knob_not_beside_its_loss():
         check_space(recipe, (Range("loss.values.gamma", 1, 2), Options("loss.name", ("focal", "cross-entropy"))))
     with pytest.raises(RecipeError, match="nothing to vary"):
         check_space(recipe, ())
+
+
+def test_a_field_without_effect_is_not_searched():
+    changes = {"model.head": "dense", "optimizer.name": "sgd"}
+    assert not {"model.hidden", "optimizer.momentum"} & set(searchable(Recipe()))
+    assert {"model.hidden", "optimizer.momentum", "schedule.warmup"} <= set(searchable(Recipe().set(changes)))
+    assert "schedule.warmup" not in searchable(Recipe().set({"schedule.name": "one-cycle"}))
+    solved = searchable(Recipe().set({"phases.0.solver": "convex", "phases.0.epochs": 1}))
+    assert not {"phases.0.learning_rate", "phases.0.epochs"} & set(solved)
+    with pytest.raises(RecipeError, match=r"model.hidden: found no field that a search may vary"):
+        check_space(Recipe(), (Range("model.hidden", 64, 128, whole=True),))
 
 
 def test_another_policy_is_not_hidden_by_rows_and_another_loss_not_given_old_knobs():
