@@ -152,7 +152,6 @@ def train(page: Page, workspace: Workspace):
     settle(page)
     type_number(page, "train_phases_0_epochs", EPOCHS)
     settle(page)
-    page.locator(".st-key-train_more summary").click()
     choose(page.locator(".st-key-train_image_size").get_by_role("combobox"), "64 × 64")
     settle(page)
     expect(page.locator(".st-key-train_phases_0_epochs input")).to_have_value(str(EPOCHS))

@@ -147,15 +147,27 @@ def test_an_address_with_a_run_that_is_not_there_does_no_harm(app, bad):
     assert app.session_state["run_in_hand"] is None
 
 
-def test_a_recipe_can_be_searched_instead_of_trained_once(visit, tiny_dataset):
+@pytest.mark.parametrize(
+    ("way", "start"), [("seeds", "repeat_start"), ("folds", "repeat_start"), ("search", "search_start")]
+)
+def test_a_recipe_can_be_repeated_or_searched_instead_of_trained_once(visit, tiny_dataset, way, start):
     app = visit("train")
-    app.segmented_control(key="way_to_train").set_value("search").run()
+    app.segmented_control(key="way_to_train").set_value(way).run()
     well(app)
 
     assert "train" not in [button.key for button in app.button]
-    assert app.button(key="search_start")
+    assert app.button(key=start)
     app.segmented_control(key="train_preset").set_value("fine-tune").run()
-    assert app.segmented_control(key="way_to_train").value == "search", "another preset is searched as well"
+    assert app.segmented_control(key="way_to_train").value == way, "another preset is trained in the same way"
+
+
+def test_a_learning_rate_can_be_looked_for_where_one_is_asked_for(visit, tiny_dataset):
+    app = visit("train")
+    assert app.button(key="find_rate")
+    app.selectbox(key="train_phases_0_solver").set_value("convex").run()
+    well(app)
+
+    assert "find_rate" not in [button.key for button in app.button], "a head that is solved has no rate"
 
 
 def test_what_was_said_while_training_is_told_beside_the_curves(visit, finished_run):
