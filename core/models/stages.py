@@ -110,12 +110,7 @@ def _timm_grouping(backbone: nn.Module, *, coarse: bool) -> _Grouping | None:
         found = timm.models.group_parameters(network, matcher, reverse=True)
         prefix = "" if inner is backbone else "model."
         grouped = {prefix + name: found[theirs] for name, theirs in names.items()}
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # one by another hand, or that timm cannot group
+    except (AssertionError, AttributeError, KeyError, TypeError):  # by another hand, or not to be grouped
         return None
     if len(set(grouped.values())) < 2 or len(grouped) < sum(1 for _ in backbone.named_parameters()):
         return None

@@ -14,7 +14,6 @@ import torch
 from segmentation_models_pytorch.encoders import encoders as SMP_ENCODERS
 from torch import nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from core.errors import RecipeError, WeightsError
 from core.models.architectures import TIMM_PREFIX, ArchitectureRow, architecture
@@ -142,40 +141,6 @@ def fitting(found: Tensors, wanted: Tensors, path: Path, name: str) -> Tensors:
             do="Choose the encoder these weights were made for, or other weights",
         )
     return weights
-
-
-def describe(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, Any]:
-    """Facts of a choice as plain data, for a page: nothing is downloaded and hardly anything is computed.
-
-    {"parameters", "encoder_parameters", "gmacs" (billions of multiply-adds for one image of that size), "multiple",
-    "padded_to" (pixels, None where nothing is padded), "error" ("", or a sentence where the two do not go together;
-    then the others are None)}.
-    """
-    facts = dict.fromkeys(("parameters", "encoder_parameters", "gmacs", "multiple", "padded_to"))
-    try:
-        model = _bare(SegmenterChoice.model_validate(choice), classes, image_size)
-    except RecipeError as error:
-        return facts | {"error": str(error)}
-    side = model.padded(image_size)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.to("meta").eval()(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "encoder_parameters": sum(parameter.numel() for parameter in model.backbone.parameters()),
-        "gmacs": counter.get_total_flops() / 2e9,
-        "multiple": model.multiple,
-        "padded_to": side if side != image_size else None,
-        "error": "",
-    }
-
-
-def _bare(choice: SegmenterChoice, classes: int, image_size: int) -> Segmenter:
-    """A segmenter of shapes without numbers where that can be: quick, and without memory."""
-    try:
-        with torch.device("meta"):
-            return build_segmenter(choice, classes, image_size, pretrained=False)
-    except NotImplementedError:
-        return build_segmenter(choice, classes, image_size, pretrained=False)
 
 
 def _network(row: ArchitectureRow, encoder: str, classes: int, image_size: int) -> tuple[nn.Module, int, int]:

@@ -67,9 +67,9 @@ def estimate(
 
     `rates` are those of earlier runs here, newest first. With `gpu` this machine may have a GPU: then the time is known
     only for a run that is told to use the CPU, and by the rule of thumb, as earlier runs may have used either.
-    `described` is what `core.train.rehearsal.describe` says of the recipe (or, of a segmentation network,
-    `core.models.unets.describe`). Without it nothing is known of a backbone outside the catalog nor of how many
-    parameters of some layers or blocks may change, and of a segmentation network only a rough time.
+    `described` is what `core.train.rehearsal.describe` says of the recipe. Without it nothing is known of a backbone
+    outside the catalog nor of how many parameters of some layers or blocks may change, and of a segmentation network
+    only a rough time.
     """
     told = described or {}
     if isinstance(recipe.model, SegmenterChoice):
@@ -123,9 +123,8 @@ def _classifier(choice: ModelChoice, image_size: int, classes: int, described: M
 
 def _segmenter(choice: SegmenterChoice, image_size: int, described: Mapping[str, Any]) -> _Network | None:
     if described.get("gmacs"):
-        parameters = described["parameters"]
-        head = described["head"] if "head" in described else parameters - described["encoder_parameters"]
-        return _Network(described["gmacs"], DECODER_GMACS_PER_CORE_SECOND, parameters, head)
+        told = described["parameters"], described["head"]
+        return _Network(described["gmacs"], DECODER_GMACS_PER_CORE_SECOND, *told)
     row = next((row for row in ARCHITECTURES if row.name == choice.architecture), None)
     encoder_row = find_encoder(choice.encoder)
     if row is None or encoder_row is None:

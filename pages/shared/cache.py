@@ -174,19 +174,6 @@ def _timm_names(words: str, largest: int | None, weights: str) -> list[dict[str,
     return lab().call("core.models.search:search", words, largest=largest, limit=MOST_NAMES, **wanted)
 
 
-def network(choice: dict[str, Any], classes: int, image_size: int) -> dict[str, Any] | None:
-    """What the lab says about a segmentation network (`core.models.unets.describe`); None while it has not answered."""
-    answer = _network(sorted(choice.items()), classes, image_size)
-    if answer.done() and answer.exception():
-        _network.clear()  # the lab has ended; the next one is asked anew
-    return answer.result() if answer.done() else None
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _network(choice: list[tuple[str, Any]], classes: int, image_size: int) -> Future:
-    return lab().submit("core.models.unets:describe", dict(choice), classes, image_size)
-
-
 def described(recipe: Recipe, classes: int) -> dict[str, Any] | None:
     """What the lab says of the network of a recipe and of what learns in each phase (`core.train.rehearsal.describe`);
     None while it has not answered."""
@@ -621,7 +608,7 @@ def retrained(run: Run, changes: dict[str, Any]) -> Retrained:
     return _retrained(workspace().root, run.id, json.dumps(changes, sort_keys=True))
 
 
-@st.cache_data(max_entries=128, max_size="100MiB", show_spinner="The head learns …")
+@st.cache_data(max_entries=128, max_size="100MiB", show_spinner=False)
 def _retrained(root: Path, run: str, changes: str) -> Retrained:
     return lab().call("core.executors.instant:retrain", str(root), run, json.loads(changes))
 

@@ -10,8 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from core.errors import RecipeError
 from core.models.architectures import ARCHITECTURES, ENCODERS, architecture, encoders_for, find_encoder
-from core.models.unets import build_segmenter, describe
+from core.models.unets import build_segmenter
 from core.recipe import SegmentationRecipe, SegmenterChoice
+from core.train.rehearsal import describe
 
 
 def segmenter(architecture: str, encoder: str):
@@ -56,8 +57,9 @@ def test_every_figure_of_an_encoder_is_the_librarys(row):
 @pytest.mark.parametrize("row", ARCHITECTURES, ids=lambda row: row.name)
 def test_an_architecture_takes_exactly_the_encoders_that_the_list_says(row):
     for name in ("resnet18", "mit_b0", "tu-vit_small_patch16_224"):  # one of each kind; the first of all is tried above
-        facts = describe({"architecture": row.name, "encoder": name}, 3, 64)
-        assert (not facts["error"]) == row.takes(find_encoder(name)), facts["error"]
+        choice = {"model.architecture": row.name, "model.encoder": name, "image_size": 64}
+        error = describe(SegmentationRecipe().set(choice).to_json(), 3)["error"]
+        assert (error is None) == row.takes(find_encoder(name)), error
 
 
 def test_rows_have_names_of_their_own_and_say_something():

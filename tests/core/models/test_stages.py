@@ -101,6 +101,12 @@ def test_a_network_by_another_hand_is_counted_as_it_is_built():
     ]
 
 
+def test_a_network_that_timm_cannot_group_is_counted_as_it_is_built_too():
+    found = stages(bare("rdnet_tiny"), nn.Linear(2, 2))
+    assert [stage.name for stage in found] == ["stem", *(f"block {n + 1}" for n in range(len(found) - 2)), "head"]
+    assert len(found) > 4
+
+
 @pytest.mark.parametrize("coarse", [True, False])
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "vit_small_patch16_224", "densenet169"])
 def test_the_whole_model_tells_timm_how_deep_a_parameter_lies_the_head_deepest(name, coarse):

@@ -11,11 +11,12 @@ from core.errors import RecipeError, WeightsError
 from core.models.architectures import ARCHITECTURES
 from core.models.classifiers import build_classifier
 from core.models.stages import layers_of
-from core.models.unets import IMAGENET, Segmenter, build_segmenter, describe, load_encoder
+from core.models.unets import IMAGENET, Segmenter, build_segmenter, load_encoder
 from core.models.weight_files import read_tensors
 from core.models.weights import weights_state
-from core.recipe import ModelChoice, SegmenterChoice
+from core.recipe import ModelChoice, SegmentationRecipe, SegmenterChoice
 from core.train.freezing import freeze, set_training
+from core.train.rehearsal import describe
 
 SMALL = "tu-resnet10t"  # in no row: any timm name trains
 LITE0 = "tu-tf_efficientnet_lite0"
@@ -80,8 +81,8 @@ def test_a_size_that_the_network_takes_is_not_touched():
 
 
 def test_pan_never_gets_less_than_it_can_work_on():
-    facts = describe({"architecture": "pan", "encoder": "resnet18"}, 3, 96)
-    assert (facts["multiple"], facts["padded_to"]) == (16, 128)
+    assert random_segmenter("resnet18", "pan").multiple == 16
+    assert described({"model.architecture": "pan", "model.encoder": "resnet18"}, 96)["padded_to"] == 128
 
 
 def test_an_image_is_normalised_as_its_encoder_was_trained(lite0):
@@ -293,21 +294,25 @@ def test_two_that_do_not_go_together_are_refused_in_one_sentence(architecture, e
     with pytest.raises(RecipeError, match=reason) as caught:
         random_segmenter(encoder, architecture)
     assert "\n" not in str(caught.value)
-    assert describe({"architecture": architecture, "encoder": encoder}, 2, 64)["error"] == str(caught.value)
+    told = described({"model.architecture": architecture, "model.encoder": encoder}, 64)
+    assert told["error"] == str(caught.value)
+    assert told["parameters"] is None
 
 
 def test_a_transformer_of_fixed_size_takes_the_size_of_the_recipe():
-    facts = describe({"encoder": "tu-swin_tiny_patch4_window7_224"}, 2, 96)
-    assert facts["error"] == ""
+    assert described({"model.encoder": "tu-swin_tiny_patch4_window7_224"}, 96)["error"] is None
+
+
+def described(changes: dict, image_size: int) -> dict:
+    return describe(SegmentationRecipe().set(changes | {"image_size": image_size}).to_json(), 3)
 
 
 def test_a_network_is_described_before_anything_is_downloaded(monkeypatch):
     monkeypatch.setattr("core.models.unets.locate", lambda choice: pytest.fail("weights were looked for"))
-    facts = describe({"architecture": "unet", "encoder": "resnet34", "weights": "pretrained"}, 3, 100)
+    facts = described({"model.encoder": "resnet34"}, 100)
     real = build_segmenter(SegmenterChoice(encoder="resnet34"), 3, 100, pretrained=False)
     assert facts["parameters"] == sum(parameter.numel() for parameter in real.parameters())
-    assert facts["encoder_parameters"] == sum(parameter.numel() for parameter in real.backbone.parameters())
-    assert (facts["multiple"], facts["padded_to"], facts["error"]) == (32, 128, "")
+    assert facts["head"] == sum(parameter.numel() for parameter in real.head.parameters())
+    assert (facts["padded_to"], facts["error"]) == (128, None)
     assert facts["gmacs"] == pytest.approx((3.663 + 2.334) * (128 / 224) ** 2, rel=0.01)
-    assert describe({}, 3, 96)["padded_to"] is None
-    json.dumps(facts)
+    assert described({}, 96)["padded_to"] is None

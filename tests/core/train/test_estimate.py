@@ -72,7 +72,7 @@ def test_where_there_is_a_gpu_only_the_time_of_its_cpu_is_guessed():
 
 
 MASKS = SegmentationRecipe()
-DESCRIBED = {"parameters": 5_000_000, "encoder_parameters": 3_000_000, "gmacs": 0.7}
+DESCRIBED = {"parameters": 5_000_000, "head": 2_000_000, "gmacs": 0.7}
 
 
 def test_a_segmenter_costs_its_encoder_and_its_decoder_at_every_epoch():
