@@ -33,6 +33,7 @@ from core.errors import FoveaError, RunError, StorageError, storage_errors
 from core.executors.chronicle import Chronicle, Heartbeat
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
+from core.executors.ranks import ranks
 from core.executors.spares import leave, wait
 from core.machine import cores
 from core.runs.data import dataset_of
@@ -100,26 +101,27 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
         shutil.rmtree(paths.masks(split), ignore_errors=True)
 
     outcome = None
-    for event in train(
-        run.recipe,
-        dataset,
-        cache=workspace.cache,
-        best=paths.best,
-        best_facts=paths.best_facts,
-        last=paths.last,
-        should_stop=_Wish(paths.stop, asked_to_end),
-        should_pause=_Wish(paths.pause),
-        resume=resume,
-        tracked=paths.tracker,
-    ):
-        if isinstance(event, Looks):
-            chronicle.show(event)
-        elif isinstance(event, Look):
-            chronicle.look(event)
-        else:
-            chronicle.record(event.entry())
-        if isinstance(event, Outcome):
-            outcome = event
+    with ranks(run.recipe, paths, resume=resume, give_up=partial(_give_up, chronicle)):
+        for event in train(
+            run.recipe,
+            dataset,
+            cache=workspace.cache,
+            best=paths.best,
+            best_facts=paths.best_facts,
+            last=paths.last,
+            should_stop=_Wish(paths.stop, asked_to_end),
+            should_pause=_Wish(paths.pause),
+            resume=resume,
+            tracked=paths.tracker,
+        ):
+            if isinstance(event, Looks):
+                chronicle.show(event)
+            elif isinstance(event, Look):
+                chronicle.look(event)
+            else:
+                chronicle.record(event.entry())
+            if isinstance(event, Outcome):
+                outcome = event
 
     state = RunState(outcome.state)
     if state is not RunState.PAUSED:  # that one is to give its place back at once; whoever asks for its report gets one
@@ -142,6 +144,12 @@ def _sentence(state: RunState, said: Sequence[str]) -> str:
     if state is RunState.FINISHED and said:  # not all its epochs, perhaps
         return f"Training is over; the best weights are kept. {said[-1]}"
     return state.sentence
+
+
+def _give_up(chronicle: Chronicle, sentence: str) -> None:
+    """End the run and this process, which waits for another one that is gone and cannot be woken."""
+    chronicle.end(RunState.FAILED, sentence)
+    os._exit(1)
 
 
 class _Wish:
