@@ -99,6 +99,9 @@ class Phase(_Part):
     schedule: ScheduleChoice | None = None  # None: the recipe's
     # "steps": batch by batch with the optimizer; "convex": a linear head on stored features, solved to the end
     solver: Literal["steps", "convex"] = "steps"
+    # "learn": batch norms of the backbone that may learn measure each batch; "still": they keep what they measured when
+    # the backbone was trained, and only scale and shift learn, which is better where batches are few
+    norms: Literal["learn", "still"] = "learn"
 
     @field_validator("trainable")
     @classmethod

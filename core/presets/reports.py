@@ -104,6 +104,7 @@ def _ladder(
         differs=(
             _scaling(backbone_name),
             "Which augmentation, mixing and optimizer went with which network is not told; here each rung has one.",
+            "Batch norms keep what they measured on ImageNet when they are unfrozen, which the report does not tell.",
             "L2 is weight decay here, which spares biases and norms; AdamW and Lion keep it apart from the gradient.",
             "Folds and the search for hyper-parameters are ways to train a recipe and no part of it: choose Folds or "
             "Search on Train.",
@@ -254,6 +255,7 @@ REPORTS = (
             "How many rounds, the size of the pictures, batch size, optimizer and augmentation are not told; those "
             "are ours.",
             "The learning rates are a start for the finder, since the report's were found for its own pictures.",
+            "Batch norms keep what they measured on ImageNet when they are unfrozen, which the report does not tell.",
             "No schedule is told: the rate falls within each round, and the next one begins at its peak again.",
         ),
     ),

@@ -65,7 +65,7 @@ class Course:
         self._passed, self._taken = 0, 0  # pictures through the backbone; steps of the optimizer
         self.pieces = pieces  # that a batch is learned from in, one after the other: as many as memory asks for
         self.convex = phase.solver == "convex"
-        self._frozen = freeze(model.backbone, model.head, phase.trainable)
+        self._frozen = freeze(model.backbone, model.head, phase.trainable, norms=phase.norms)
         self._mixing = task.mixing()
         rows = resolve(recipe.augment)
         if phase.trainable == "head" and task.stores_features and self._mixing is None:

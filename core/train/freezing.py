@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.errors import RecipeError
 from core.models.stages import blocks_of, layers_of
@@ -27,12 +28,13 @@ class Frozen:
     frozen: int
 
 
-def freeze(backbone: nn.Module, head: nn.Module, trainable: str) -> Frozen:
+def freeze(backbone: nn.Module, head: nn.Module, trainable: str, *, norms: str = "learn") -> Frozen:
     """Let only the part named by `trainable` require gradients; the head always does.
 
     `trainable` is "head", "everything", "last 40%", "last 4 layers" or "last 2 blocks"; shares and counts are of the
-    backbone, and of a share at least one layer is left trainable. Raises RecipeError for other words, and for more
-    layers or blocks than there are.
+    backbone, and of a share at least one layer is left trainable. With `norms` "still" the backbone's batch norms that
+    learn are in evaluation mode as well: they neither measure batches nor drift, and their scale and shift learn.
+    Raises RecipeError for other words, and for more layers or blocks than there are.
     """
     layers = layers_of(backbone)
     moving = _moving(backbone, layers, trainable)
@@ -44,7 +46,7 @@ def freeze(backbone: nn.Module, head: nn.Module, trainable: str) -> Frozen:
     free = sum(p.numel() for p in parameters if p.requires_grad)
     return Frozen(
         layers=tuple(layer for layer in layers if layer not in moving),
-        still=_still(backbone, layers, moving),
+        still=_still(backbone, layers, moving) + (_norms(moving) if norms == "still" else ()),
         trainable=free,
         frozen=sum(p.numel() for p in parameters) - free,
     )
@@ -77,6 +79,10 @@ def _moving(backbone: nn.Module, layers: list[nn.Module], trainable: str) -> set
 def _insist_on_enough(wanted: int, there: int, trainable: str, what: str) -> None:
     if wanted > there:
         raise RecipeError("trainable", found=repr(trainable), expected=f"at most the backbone's {there} {what}")
+
+
+def _norms(layers: set[nn.Module]) -> tuple[nn.Module, ...]:
+    return tuple(layer for layer in layers if isinstance(layer, _BatchNorm))
 
 
 def _still(backbone: nn.Module, layers: list[nn.Module], moving: set[nn.Module]) -> tuple[nn.Module, ...]:

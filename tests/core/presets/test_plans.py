@@ -58,6 +58,11 @@ def test_no_rate_is_higher_than_the_head_s(row):
     assert max(rates) == rates[0]
 
 
+@ROWS
+def test_norms_stay_still_wherever_some_are_unfrozen(row):
+    assert {phase.norms for phase in row.phases() if phase.trainable != "head"} <= {"still"}
+
+
 @pytest.mark.parametrize("backbone", [row.name for row in BACKBONES])
 def test_every_network_of_the_page_can_follow_every_plan(backbone):
     with torch.device("meta"):

@@ -51,6 +51,28 @@ def test_a_frozen_norm_keeps_its_statistics_while_the_others_learn_theirs():
     assert not torch.equal(backbone[4].running_mean, torch.zeros(4))
 
 
+def test_norms_told_to_stay_still_keep_their_statistics_and_learn_their_scale():
+    backbone, head = network(), nn.Linear(8, 2)
+    frozen = freeze(backbone, head, "everything", norms="still")
+    set_training(backbone, frozen)
+    backbone(torch.randn(5, 3, 2, 2) + 3)
+    for norm in (backbone[1], backbone[4]):
+        assert torch.equal(norm.running_mean, torch.zeros(4))
+        assert norm.weight.requires_grad
+    assert backbone[0].training
+    assert frozen.frozen == 0
+
+
+def test_norms_of_a_decoder_always_learn():
+    segmenter = build_segmenter(SegmenterChoice(encoder="tu-test_efficientnet", weights="random"), 3, 32)
+    set_training(segmenter, freeze(segmenter.backbone, segmenter.head, "everything", norms="still"))
+    modes = [
+        {norm.training for norm in part.modules() if isinstance(norm, nn.BatchNorm2d)}
+        for part in (segmenter.backbone, segmenter.head)
+    ]
+    assert modes == [{False}, {True}]
+
+
 def test_more_layers_than_there_are_is_refused():
     with pytest.raises(RecipeError, match="at most the backbone's 5 layers"):
         freeze(network(), nn.Linear(8, 2), "last 6 layers")
