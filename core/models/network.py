@@ -36,6 +36,11 @@ class PixelNetwork(nn.Module):
         deepest = 1 + max(known.values(), default=-1)
         return lambda name: known.get(name, deepest)
 
+    def no_weight_decay(self) -> set[str]:
+        """The parameters that the backbone's makers spare of weight decay, such as positions and class tokens."""
+        spared = getattr(self.backbone, "no_weight_decay", set)()
+        return {f"backbone.{name}" for name in spared}
+
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, 3, S, S) uint8, on the model's device, as the float32 that the backbone expects, channels last."""
         pixels = images.to(torch.float32, memory_format=torch.channels_last)

@@ -175,6 +175,17 @@ def test_the_rates_of_a_real_classifier_rise_with_depth_in_every_phase(backbone)
         assert len(set(rates.values())) > 2
 
 
+@DECAYS
+def test_positions_and_class_tokens_are_spared_of_weight_decay_as_their_makers_ask(layer_decay):
+    model = build_classifier(ModelChoice(backbone="test_vit", weights="random"), 3)
+    optimizer = build_optimizer(model, OptimizerChoice(weight_decay=0.1, layer_decay=layer_decay), 1e-3)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = [group for group in optimizer.param_groups if group["weight_decay"] == 0]
+    spared = {names[id(parameter)] for group in groups for parameter in group["params"]}
+    assert {"backbone.pos_embed", "backbone.cls_token"} <= spared
+    assert "backbone.blocks.0.mlp.fc1.weight" not in spared
+
+
 def test_an_unknown_name_is_refused_with_those_there_are():
     with pytest.raises(RecipeError, match=r"optimizer\.name: found 'magic', expected one of adamw, adam, sgd, radam"):
         optimizer_row("magic")
