@@ -114,6 +114,17 @@ def test_moves_that_follow_one_another_are_resampled_once(names, resamplings, mo
     assert len(calls) == resamplings
 
 
+def test_a_batch_too_large_to_be_resampled_at_once_gives_each_image_its_own_variant():
+    count = 2 * pipeline.AT_ONCE + 3
+    augmentation, images = only("rotation", 0.8), pictures(count, size=16)
+    together, masks = augmentation(images, seeds(count), images[:, 0])
+    for number in range(count):
+        one = slice(number, number + 1)
+        alone, mask = augmentation(images[one], seeds(count)[one], images[one, 0])
+        assert torch.equal(together[one], alone)
+        assert torch.equal(masks[one], mask)
+
+
 def test_joined_moves_are_done_in_the_order_of_their_rows():
     turn, shift = TransformChoice(name="rotation"), TransformChoice(name="shift", values={"share": 0.3})
     x, y = torch.meshgrid(*[torch.linspace(-3, 3, 32)] * 2, indexing="xy")

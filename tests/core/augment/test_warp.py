@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from core.augment.warp import Crop, QuarterTurn, Rotation, Shear, Shift, Warp, Zoom, warp
+from core.augment.warp import Crop, QuarterTurn, Rotation, Shear, Shift, Warp, Zoom, _places, warp
 
 EVERY = [QuarterTurn(), Rotation(30), Zoom(0.5, 2.0), Shift(0.2), Shear(20), Crop(0.3, 1.5)]
 
@@ -30,6 +30,14 @@ def test_a_map_says_for_each_place_of_the_result_which_place_of_the_source_it_sh
 def test_what_lies_outside_is_the_mirror_image():
     moved = warp(ramp(16), matrix([1.0, 0.0, 2 * 3 / 16], [0.0, 1.0, 0.0]))
     assert torch.equal(moved[..., 13:], ramp(16)[..., [15, 14, 13]])
+
+
+@pytest.mark.parametrize("side", [15, 64])
+def test_places_are_those_of_torchs_own_grid(side):
+    torch.manual_seed(0)
+    maps = torch.stack([transform.draw() for transform in EVERY])
+    theirs = torch.nn.functional.affine_grid(maps[:, :2], [len(EVERY), 3, side, side], align_corners=False)
+    torch.testing.assert_close(_places(maps, side), theirs)
 
 
 def test_a_quarter_turn_loses_no_pixel():
