@@ -4,7 +4,7 @@ A block is one group of timm's coarse grouping of a network: a run of layers at 
 MobileNet, ResNet, DenseNet and ConvNeXt, one transformer block in ViT. What comes before the first block is the stem;
 what comes after the last one (a final norm, EfficientNet's last convolution) belongs to that block. For an encoder that
 wraps a timm network timm's grouping is read by the names it gave; where timm has none, as for SMP's own encoders, a
-block is a part of the network that is itself made of layers, and if there is no such part, a layer.
+block is a part of the network that is made of several layers, and if there is no such part, a layer.
 """
 
 import re
@@ -144,10 +144,10 @@ def _parts(backbone: nn.Module) -> tuple[list[nn.Module], list[list[nn.Module]]]
     blocks: list[list[nn.Module]] = []
     for part in _opened(backbone):
         layers = [part] if part is backbone else layers_of(part)
-        if layers != [part]:
+        if len(layers) > 1:
             blocks.append(layers)
         else:
-            (blocks[-1] if blocks else stem).append(part)
+            (blocks[-1] if blocks else stem).extend(layers)
     if blocks:
         return stem, blocks
     return [], [[layer] for layer in layers_of(backbone)]

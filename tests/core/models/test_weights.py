@@ -1,6 +1,7 @@
 """The hub is played by a server on this machine, asked by the real huggingface_hub in a process of its own."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -9,12 +10,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from core.errors import WeightsError
-from core.models.weights import encoder_weights_here, encoder_weights_state, locate, weights_here, weights_state
+from core.models.weights import (
+    encoder_weights_here,
+    encoder_weights_state,
+    keep_weights,
+    locate,
+    weights_here,
+    weights_state,
+)
 from core.recipe import ModelChoice, SegmenterChoice
 
 CONTENT = b"weights, as far as this test is concerned"
@@ -212,3 +221,21 @@ def test_without_a_network_the_encoders_that_are_here_are_named(tmp_path, encode
 def test_the_size_of_an_encoders_download_is_said_before_it_starts(tmp_path):
     said = ask("http://127.0.0.1:9", tmp_path, "print(encoder_weights_state('resnet34').sentence)")
     assert said == "Not here: a first use downloads them (85 MB) from the Hugging Face hub."
+
+
+def test_a_file_that_somebody_brought_is_kept_once_under_its_content_and_a_harmless_name(tmp_path):
+    kept = keep_weights(tmp_path, "../../My <b>Weights</b>.PTH", BytesIO(b"some bytes"))
+    assert kept.parent == tmp_path
+    assert re.fullmatch(r"[a-z0-9-]+-[0-9a-f]{12}\.pth", kept.name)
+    assert kept.read_bytes() == b"some bytes"
+    assert keep_weights(tmp_path, "../../My <b>Weights</b>.PTH", BytesIO(b"some bytes")) == kept
+    assert keep_weights(tmp_path, "My Weights.pth", BytesIO(b"others")) != kept
+    assert len([*tmp_path.iterdir()]) == 2
+
+
+def test_a_file_whose_name_is_of_no_weights_is_not_kept(tmp_path):
+    with pytest.raises(
+        WeightsError, match=r"found 'notes\.txt', expected a file ending in \.safetensors"
+    ):
+        keep_weights(tmp_path, "notes.txt", BytesIO(b"words"))
+    assert not [*tmp_path.iterdir()]
