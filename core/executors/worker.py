@@ -48,6 +48,8 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 _LOCK_SECONDS = 2.0  # a worker that was just killed may hold its lock a moment longer
 # Libraries below Python report these in words of their own.
 _DISK_FULL = re.compile(r"no space left|disk quota exceeded|file too large|PytorchStreamWriter failed", re.IGNORECASE)
+_CONNECTION_LOST = re.compile(r"connection (closed|reset|refused)|gloo|nccl|broken pipe", re.IGNORECASE)
+_GPU_BROKEN = re.compile(r"cuda error|cudnn|cublas|device-side assert|hip error|mps backend", re.IGNORECASE)
 _MEMORY_FULL = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 
 
@@ -227,6 +229,12 @@ def explain(error: Exception, folder: Path) -> str:
         )
     if isinstance(error, MemoryError) or _MEMORY_FULL.search(text):
         return f"The memory was not enough: {text or kind}. Choose a smaller batch, image size or backbone."
+    if _CONNECTION_LOST.search(text):
+        return (
+            f"The processes that share this run lost each other: {text[:300]}. Resume goes on from the last saved step."
+        )
+    if _GPU_BROKEN.search(text):
+        return f"The GPU gave up: {text[:300]}. Resume goes on from the last saved step."
     return f"A defect ended the run: {kind}: {text[:300] or 'no message'}. The log of the run says where."
 
 

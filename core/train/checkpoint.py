@@ -9,6 +9,7 @@ temporary name and renamed.
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -89,6 +90,18 @@ class Checkpointer:
         self._clock, self._writes = clock, writes
         self._pending: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None
         self._saved_at, self._saving = clock(), 0.0  # when, and for how many seconds, the last state was written
+
+    def insist_on_room(self, model: torch.nn.Module) -> None:
+        """Raise StorageError when the disk has not even room for the weights once, so that they will not be kept."""
+        needed = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+        free = shutil.disk_usage(self._best.parent).free
+        if self._writes and free < needed:
+            raise StorageError(
+                f"Nothing more can be written under {self._best.parent}",
+                found=f"{free / 1e6:.1f} MB free",
+                expected=f"at least {needed / 1e6:.1f} MB for the weights of this network",
+                do="Free some space (old runs and the cache folder of the workspace can go) and try again",
+            )
 
     def keep_best(self, weights: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
         """Remember the weights, contiguous tensors that nobody changes any more, as the best so far."""

@@ -93,6 +93,7 @@ def _train(
     # The model, with its head drawn from the seed.
     torch.manual_seed(derive(recipe.seed, "weights"))
     model = together(task.build(pretrained=not saved).to(accelerator.device), accelerator)
+    keeper.insist_on_room(model)
     if saved:
         model.load_state_dict(saved["model"])
     if resume:

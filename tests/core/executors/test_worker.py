@@ -172,6 +172,8 @@ def test_a_start_makes_room_in_the_cache_but_not_at_the_cost_of_a_run_that_waits
             "Nothing more can be written",
         ),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "Choose a smaller batch"),
+        (RuntimeError("[../gloo/pair.cc:534] Connection closed by peer [127.0.0.1]:23"), "lost each other"),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "The GPU gave up"),
         (MemoryError(), "The memory was not enough: MemoryError"),
         (ValueError(), "A defect ended the run: ValueError: no message"),
         (ValueError("two\nlines"), "two lines"),

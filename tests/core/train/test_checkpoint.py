@@ -1,6 +1,7 @@
 import json
 import resource
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -83,3 +84,43 @@ def test_one_of_several_processes_writes(files):
     keeper.save({"epoch": 1})
     keeper.flush_best()
     assert not any(file.exists() for file in files)
+
+
+def test_a_disk_that_cannot_hold_the_weights_is_told_of_before_the_start(files, monkeypatch):
+    model = torch.nn.Linear(1000, 1000)  # 4 MB
+    keeper = Checkpointer(*files)
+    keeper.insist_on_room(model)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3_000_000))
+    with pytest.raises(StorageError, match=r"found 3.0 MB free, expected at least 4.0 MB for the weights"):
+        keeper.insist_on_room(model)
+
+
+def copied(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def test_of_the_end_only_what_differs_from_the_best_is_written(files):
+    model = torch.nn.Sequential(torch.nn.Linear(300, 300), torch.nn.Linear(300, 2))
+    keeper = Checkpointer(*files)
+    keeper.keep_best(copied(model), {"epoch": 1})
+    with torch.no_grad():
+        model[1].weight += 1
+    keeper.keep_end({"at": {"epoch": 2}}, model, restored=False)
+    assert list(torch.load(files[2])["model"]) == ["1.weight"]
+    saved = keeper.load_last()
+    assert saved["at"] == {"epoch": 2}
+    assert all(torch.equal(saved["model"][name], tensor) for name, tensor in model.state_dict().items())
+    keeper.keep_best(copied(model), {"epoch": 3})
+    keeper.flush_best()  # another best must not change what was the end
+    assert torch.equal(keeper.load_last()["model"]["1.weight"], model.state_dict()["1.weight"])
+
+
+def test_the_end_of_a_run_that_goes_back_to_its_best_is_its_best(files):
+    model = torch.nn.Linear(3, 2)
+    keeper = Checkpointer(*files)
+    keeper.keep_best(copied(model), {"epoch": 1})
+    best = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight += 1
+    keeper.keep_end({"at": {}}, model, restored=True)
+    assert torch.equal(keeper.load_last()["model"]["weight"], best)
