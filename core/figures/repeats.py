@@ -10,6 +10,7 @@ from core.studies.repeats import RepeatTable, RunLine, Spread
 
 ROW = 46  # pixels to a line of dots
 MOST_CLASSES = 12  # drawn, those with the lowest mean
+NARROWEST = 0.06  # of a score, from one end of the axis to the other
 SWAY = 0.16  # of a line, how far dots stand off its middle, so that equal ones are both seen
 
 
@@ -66,7 +67,8 @@ def _dots(
                 name="mean",
             )
     quiet(figure, height=90 + ROW * max(1, len(spreads)), x=x, identity=identity)
-    figure.update_xaxes(tickformat=".0%")
+    low, high = _range(spreads)
+    figure.update_xaxes(tickformat=".0%" if high - low > 0.1 else ".1%", range=[low, high], nticks=6)
     figure.update_yaxes(
         tickvals=[len(spreads) - 1 - place for place in range(len(spreads))],
         ticktext=[label(one.label, 20) for one in spreads],
@@ -74,6 +76,15 @@ def _dots(
         showgrid=False,
     )
     return figure
+
+
+def _range(spreads: Sequence[Spread]) -> tuple[float, float]:
+    """From the lowest to the highest dot with some room, and never so narrow that chance looks large."""
+    values = [value for one in spreads for value in one.values if value is not None] or [0.0, 1.0]
+    bands = [one.mean + sign * one.std for one in spreads if one.std is not None for sign in (-1, 1)]
+    low, high = min(values + bands), max(values + bands)
+    room = max(0.08 * (high - low), (NARROWEST - (high - low)) / 2, 0.005)
+    return low - room, high + room
 
 
 def _sway(number: int, runs: int) -> float:

@@ -106,7 +106,7 @@ class Standing:
     planned: int
     finished: int
     at_work: int  # those that wait their turn included
-    ended: int  # stopped, or failed: they can be taken up again
+    ended: int  # stopped, paused or failed: they can be taken up again
     gone: int  # deleted, or never made
 
     @property
@@ -187,11 +187,11 @@ def stop(executor: Executor, study: Study) -> None:
 
 
 def take_up(executor: Executor, study: Study) -> None:
-    """Go on with the runs of a study that were stopped or failed. Raises StorageError on a full disk."""
+    """Go on with the runs of a study that were stopped, paused or failed, and start those that nobody was given: who
+    made the study may have ended before. Raises StorageError when the disk is full."""
     for member in study.members:
         with suppress(RunError):  # deleted, at work, or finished
-            if executor.store.status(member.run).state.is_finished:
-                executor.resume(member.run)
+            executor.resume(member.run)
 
 
 # How far it is

@@ -107,7 +107,7 @@ def _headline(study: Study, now: Standing) -> None:
     st.markdown(f"#### {plain(study.name, 60)}")
     parts = [f"{now.finished} of {count(now.planned, 'run')} finished"]
     parts += [f"{now.at_work} waiting or at work"] if now.at_work else []
-    parts += [f"{now.ended} stopped or failed"] if now.ended else []
+    parts += [f"{now.ended} stopped, paused or failed"] if now.ended else []
     parts += [f"{now.gone} deleted"] if now.gone else []
     told = " · ".join(parts)
     if now.is_over:
@@ -119,10 +119,18 @@ def _headline(study: Study, now: Standing) -> None:
             with or_stop():
                 stop(cache.executor(), study)
             live.changed()
-        if now.ended and st.button("Go on with the others", key="study_again", icon=":material/play_arrow:"):
+        if (now.ended or _left_alone(study)) and st.button(
+            "Go on with the others", key="study_again", icon=":material/play_arrow:"
+        ):
             with or_stop():
                 take_up(cache.executor(), study)
             live.changed()
+
+
+def _left_alone(study: Study) -> bool:
+    """Whether a run of the study waits without being in the queue: what made it ended before it could be submitted."""
+    queued, states = set(cache.store().unfinished()), _states()
+    return any(states.get(one.run) is RunState.QUEUED and one.run not in queued for one in study.members)
 
 
 def _table(table: RepeatTable) -> None:

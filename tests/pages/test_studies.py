@@ -87,7 +87,7 @@ def test_runs_that_failed_are_told_and_can_be_taken_up(visit, made, workspace):
             store.paths(member.run), replace(store.status(member.run), state=RunState.FAILED, sentence="Burnt.")
         )
     app = opened(visit, study)
-    assert "2 stopped or failed" in words(app)
+    assert "2 stopped, paused or failed" in words(app)
     assert "No run has finished yet" in words(app)
     assert "Burnt." in str(table(app, "run").values)
     app.button(key="study_again").click().run()

@@ -56,3 +56,9 @@ def test_a_study_without_a_finished_run_draws_an_empty_figure():
     empty = table(accuracy=[None] * 3, macro_f1=[None] * 3)
     assert not named(score_dots(empty), "mean")
     assert score_dots(table(classes=())).layout.height > 100
+
+
+def test_runs_that_are_all_alike_do_not_stretch_the_axis():
+    low, high = score_dots(table(accuracy=[0.98] * 3, macro_f1=[0.98] * 3)).layout.xaxis.range
+    assert low < 0.98 < high
+    assert high - low >= 0.06

@@ -191,3 +191,6 @@ def test_stopping_a_study_stops_all_that_waits_and_it_can_be_taken_up_again(made
     assert {store.status(member.run).state for member in study.members} == {RunState.STOPPED}
     repeats.take_up(executor, study)
     assert len(store.queue()) == 3
+    store.dequeue(study.members[1].run)  # as if its maker had ended before it was submitted
+    repeats.take_up(executor, study)
+    assert len(store.queue()) == 3
