@@ -18,7 +18,7 @@ import numpy as np
 
 from core.errors import storage_errors
 
-_MAPPED_BYTES = 64_000_000  # read through the map before its pages are given back; the system keeps them at hand
+_MAPPED_BYTES = 16_000_000  # read through the map before its pages are given back; the system keeps them at hand
 
 
 class RowFile:

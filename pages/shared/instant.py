@@ -58,10 +58,12 @@ def _panel(id: str) -> None:
         base = head_of(run.recipe)
         if len(run.recipe.phases) > 1:
             st.caption(f"Of this run's phases only the first, {plain(base.phases[0].name, 40)}, is about the head.")
-        changes = _choices(base, f"instant_{id}")
+        top = st.container(horizontal=True, vertical_alignment="bottom", key="instant_kind")
+        changes = _choices(base, f"instant_{id}", top)
         actions = st.container(horizontal=True, key="instant_actions")
         try:
-            found = cache.retrained(run, changes)
+            with top, st.spinner("The head learns …", width="content"):  # up there it moves nothing that is in sight
+                found = cache.retrained(run, changes)
         except FoveaError as error:  # the old head stays in sight
             if not changes:
                 raise
@@ -72,23 +74,22 @@ def _panel(id: str) -> None:
         _actions(actions, run, found, bool(changes))
 
 
-def _choices(base: Recipe, key: str) -> dict[str, Any]:
-    """The choices as widgets; those that are unlike the run's, as `Recipe.set` takes them."""
+def _choices(base: Recipe, key: str, top: Any) -> dict[str, Any]:
+    """The choices as widgets, the first of them in `top`; those unlike the run's, as `Recipe.set` takes them."""
     again = f"{key}_{st.session_state.get(f'{key}_round', 0)}"  # another round, other widgets: all as the run has them
     phase, loss, chosen = base.phases[0], base.loss, {}
     linear = base.model.head == "linear"
-    with st.container(horizontal=True, vertical_alignment="bottom", key="instant_kind"):
-        if linear:
-            solver = st.segmented_control(
-                "The head learns",
-                list(SOLVERS),
-                default=phase.solver,
-                format_func=SOLVERS.get,
-                required=True,
-                key=f"{again}_solver",
-                help="Of one layer there is one best head, which a solver finds without steps, rates and epochs.",
-            )
-            chosen["phases.0.solver"] = among(solver, SOLVERS, "phases.0.solver")
+    if linear:
+        solver = top.segmented_control(
+            "The head learns",
+            list(SOLVERS),
+            default=phase.solver,
+            format_func=SOLVERS.get,
+            required=True,
+            key=f"{again}_solver",
+            help="Of one layer there is one best head, which a solver finds without steps, rates and epochs.",
+        )
+        chosen["phases.0.solver"] = among(solver, SOLVERS, "phases.0.solver")
     solved = chosen.get("phases.0.solver", phase.solver) == "convex"
     with st.grid(4, min_column_width=190):
         if not solved:
@@ -199,9 +200,9 @@ def difference_in_words(found: Paired) -> str:
         f"Of {count(found.images, 'validation image')}, **{found.gained}** were wrong and are right now, and "
         f"**{found.lost}** were right and are wrong now."
     )
-    often = "less than 1" if found.p < 0.01 else f"{100 * found.p:.0f}"
+    often = "less than once" if found.p < 0.01 else f"about {count(max(1, round(100 * found.p)), 'time')}"
     verdict = "hardly chance" if found.p < SURE else "no difference to build on"
-    return f"{told} Chance alone makes a change as uneven as this {often} times in 100 (McNemar's test): {verdict}."
+    return f"{told} By chance alone sides change as unevenly {often} in 100 (McNemar's test): {verdict}."
 
 
 def _figures(found: Retrained, classes: tuple[str, ...], changed: bool, id: str) -> None:
