@@ -75,6 +75,10 @@ MOST_FAILURES = 3  # trials in a row; then something is wrong that the next tria
 _LOCK_SECONDS = 2.0  # a driver that was just killed may hold its lock a moment longer
 _REDUCTION = 3  # of trials from one rung of successive halving to the next
 _STUDY = "search"  # the one study in an Optuna journal
+_HOW = {
+    RunState.QUEUED: "waiting for its turn in the queue",
+    RunState.PAUSED: "paused; let its run go on, or stop the search",
+}
 
 
 class _Ended(Exception):
@@ -236,10 +240,11 @@ class Driver:
                 if trial.should_prune():
                     trial.set_user_attr("pruned", entry["epoch"])
                     self._stop(run_id)
-            paused = run.status.state is RunState.PAUSED  # by hand: whoever did it lets it go on
-            if run.status.state.is_finished and not paused:
+            state = run.status.state
+            paused = state is RunState.PAUSED and "pruned" not in trial.user_attrs  # by hand: somebody lets it go on
+            if state.is_finished and not paused:
                 return run
-            self._is_at_work(trial, "paused; let its run go on, or stop the search" if paused else "at work")
+            self._is_at_work(trial, _HOW.get(state, "at work"))
             self._obey(run_id)
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
@@ -271,8 +276,9 @@ class Driver:
             return end | {"state": "pruned", "told": "pruned", "sentence": sentence}
         if status.state is RunState.FINISHED and best is not None:
             return end | {"state": "finished", "told": "complete", "sentence": ""}
-        if status.state is RunState.STOPPED and best is not None:
-            return end | {"state": "stopped", "told": "pruned", "sentence": status.sentence}
+        if status.state is RunState.STOPPED:  # by hand
+            told = "pruned" if best is not None else "failed"
+            return end | {"state": "stopped", "told": told, "sentence": status.sentence}
         # One that failed by itself, say because its loss was no number, did so for its values: the sampler is to keep
         # away from them, and of all that Optuna can be told it learns so from a pruned trial only.
         return end | {"state": "failed", "told": "failed" if lost else "pruned", "sentence": status.sentence}

@@ -291,6 +291,43 @@ def test_a_run_stopped_by_hand_counts_as_stopped_and_the_search_goes_on(begin, e
     assert [trial["state"] for trial in results["trials"]] == ["finished", "stopped", "finished"]
 
 
+def test_a_run_that_left_the_queue_by_hand_counts_as_stopped_and_not_as_bad(begin, executor, monkeypatch):
+    usual = MadeUpExecutor._take
+
+    def waiting(self, run_id):
+        if self.taken:
+            return usual(self, run_id)
+        self.taken.append(run_id)
+        return self.stop(run_id)
+
+    monkeypatch.setattr(MadeUpExecutor, "_take", waiting)
+    study = begin(trials=2)
+    _, results = driven(study, executor)
+
+    assert [trial["state"] for trial in results["trials"]] == ["stopped", "finished"]
+    assert results["trials"][0]["value"] is None
+    assert '"state":3' in paths_of(study).optuna.read_text(), "Optuna is told that it failed, and leaves it out"
+
+
+def test_a_pruned_run_that_the_end_of_the_search_paused_is_not_waited_for(begin, executor, monkeypatch):
+    study, usual = begin(trials=6, pruner="median"), Driver._stop
+
+    def pausing(driver, run_id):
+        executor.pause(run_id)
+        write_json(paths_of(study).asked, {"turn": 1, "trials": 6, "stop": True})
+
+    executor.seconds = 0.03
+    with monkeypatch.context() as once:
+        once.setattr(Driver, "_stop", pausing)
+        ended, _ = driven(study, executor)
+    assert ended.state == "stopped"
+    assert Driver._stop is usual
+    search.go_on(study)
+    ended, results = driven(study, executor)
+    assert ended.state == "finished"
+    assert "pruned" in [trial["state"] for trial in results["trials"]]
+
+
 def test_a_deleted_run_is_a_failed_trial(begin, executor, monkeypatch):
     usual = MadeUpExecutor.submit
 
