@@ -1,6 +1,6 @@
 """How good is the default recipe, and how long does it take? Beside logistic regression on the same frozen features.
 
-    python -m benchmarks.frozen_features [FOLDER] [--seeds 3]
+    python -m benchmarks.frozen_features [--data FOLDER] [--seeds 3]
 
 FOLDER holds class folders; without one the demo cells are used. Each seed gives another split and another run. The
 accuracy is that of the validation split; the baseline sees the same training images and is scored on the same ones.
@@ -73,16 +73,16 @@ def frozen_features(workspace: Workspace, recipe: Recipe, dataset: Dataset, spli
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="class folders; without them cells are drawn")
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
 
-    bench.headline(f"The default recipe on {arguments.folder.name if arguments.folder else 'the demo cells'}")
+    bench.headline(f"The default recipe on {arguments.data.name if arguments.data else 'the demo cells'}")
     ours, theirs, totals, firsts = [], [], [], []
     for seed in range(arguments.seeds):
         with bench.bench_workspace() as workspace:  # a fresh one each time, so that every image is decoded anew
-            if arguments.folder:
-                dataset = bench.folder_dataset(workspace, arguments.folder, seed)
+            if arguments.data:
+                dataset = bench.folder_dataset(workspace, arguments.data, seed)
             else:
                 dataset = bench.demo_dataset(workspace, images=400)
             recipe = preset(DEFAULT).recipe().set({"dataset": dataset.id, "seed": seed})
