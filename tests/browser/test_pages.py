@@ -23,7 +23,7 @@ from core.workspace import Workspace, read_json
 from tests.browser.conftest import assert_well, for_the_readme, settle
 from tests.browser.screens import SCREENS, take, window
 from tests.browser.server import ROOT, end_workers, serving
-from tests.browser.steps import button
+from tests.browser.steps import button, choose, type_number
 
 PAGES = ("data", "augment", "train", "runs", "evaluate", "predict")
 README_PICTURES = ("train", "augment", "evaluate")
@@ -83,6 +83,22 @@ def _run_for(name: str, workspace: Workspace) -> str:
     return runs["running"] if name == "train" else runs["finished"]
 
 
+def _choose(page: Page) -> None:
+    """The choices for a new run: a plan of phases, what learns in them, and one part unfolded."""
+    button(page, "new_run").click()
+    expect(page.locator(".st-key-stages .js-plotly-plot").first).to_be_visible(timeout=60_000)
+    settle(page)
+    choose(page.locator(".st-key-train_plan").get_by_role("combobox"), "Progressive unfreezing")
+    expect(page.locator(".st-key-train_phases_4_epochs input")).to_be_visible()
+    settle(page)
+    page.locator(".st-key-train_optimizer_part summary").click()
+    type_number(page, "train_optimizer_weight_decay", 0.05)
+    expect(page.get_by_text("choices unlike the preset")).to_be_visible()
+    expect(page.locator(".st-key-train_optimizer_weight_decay input")).to_be_visible()  # its part stays unfolded
+    settle(page)
+    expect(page.locator(".st-key-stages .js-plotly-plot").first).to_be_visible(timeout=60_000)
+
+
 def _cells(workspace: Workspace) -> list[FilePayload]:
     """A test picture of each of three classes, as somebody would upload them."""
     [card] = Library(workspace).cards()
@@ -109,8 +125,14 @@ def test_no_page_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, li
                     timeout=60_000
                 )
             file = take(page, name, screen, scheme, live=name == "train")
-            if for_the_readme() and name in README_PICTURES and (screen, scheme) == ("1440x900", "light"):
+            readme = for_the_readme() and (screen, scheme) == ("1440x900", "light")
+            if readme and name in README_PICTURES:
                 _for_the_readme(file, name)
+            if name == "train":
+                _choose(page)
+                file = take(page, "choose", screen, scheme)
+                if readme:
+                    _for_the_readme(file.with_stem(f"{file.stem}-whole"), "choose")
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +197,7 @@ def _for_the_readme(file: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with Image.open(file) as picture:
         small = picture.convert("RGB")
-        small.thumbnail((README_WIDTH, README_WIDTH), Image.Resampling.LANCZOS)
+        small.thumbnail((README_WIDTH, 3 * README_WIDTH), Image.Resampling.LANCZOS)
         small.quantize(192, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
             folder / f"{name}.png", optimize=True
         )
