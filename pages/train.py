@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.machine import cores, gpu_here
+from core.models.weights import is_file, locate
 from core.recipe import Recipe
 from core.runs.run import RunState
 from core.runs.store import Run
@@ -48,6 +49,8 @@ def choose() -> None:
         recipe = recipe_form.recipe_form(dataset)
     with told, or_stop():
         check(recipe, dataset)
+        if is_file(recipe.model):
+            locate(recipe.model)  # a file of one's own, or another run's: refused before the lab has looked into it
         st.markdown(facts(recipe, dataset, cache.described(recipe, len(dataset.classes))))
         if why := stored(recipe):
             st.caption(why)

@@ -10,7 +10,7 @@ from pages.shared import cache, fields, state
 from pages.shared.words import plain
 
 PATH = "model.backbone"
-SIZES = {None: "any size", 5: "up to 5 M", 12: "up to 12 M", 30: "up to 30 M", 100: "up to 100 M"}
+SIZES = {0: "any size", 5: "up to 5 M", 12: "up to 12 M", 30: "up to 30 M", 100: "up to 100 M"}
 WEIGHTS = {"any": "all", "published": "published weights", "here": "weights here"}
 
 
@@ -61,10 +61,10 @@ def timm_search(path: str, prefix: str = "") -> None:
                 persist_state="session",
             )
         largest, weights = fields.among(largest, SIZES, "Parameters"), fields.among(weights, WEIGHTS, "Weights")
-        if not words.strip() and largest is None and weights == "any":
+        if not words.strip() and not largest and weights == "any":
             st.caption("More than a thousand networks: type a part of a name, or choose a size.")
             return
-        _results(cache.timm_names(words, largest, weights), path, prefix)
+        _results(cache.timm_names(words, largest or None, weights), path, prefix)
 
 
 def _results(found: list[dict[str, Any]], path: str, prefix: str) -> None:

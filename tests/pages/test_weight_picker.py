@@ -70,6 +70,8 @@ def test_weights_that_were_dropped_are_kept_and_used(visit, app, tiny_dataset, w
     visit("train")
     start_from(app, "file")
     assert "Drop a file" in words(app)
+    assert "expected 'pretrained', 'random', or a file ending in" in app.error[0].value.replace("\\", "")
+    assert "train" not in [button.key for button in app.button], "there is nothing to start from yet"
     content = (tmp_path / "own.safetensors").read_bytes()
     app.file_uploader(key="train_model_weights_upload").upload("../../<my> weights.safetensors", content).run()
     well(app)
