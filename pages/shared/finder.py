@@ -129,11 +129,12 @@ def _result(recipe: Recipe, dataset: Dataset, test: Test) -> None:
                 )
                 if held:
                     st.caption("This is the rate of the phase now.", width="content")
+            other = f"The middle of its longest fall, another rule, is {found.valley:g}: often too low. "
             st.caption(
-                f"Middle of the longest fall, a more careful choice: {found.valley:g}. " if found.valley else "",
+                f"{count(len(found.rates), 'step')}, {count(found.images, 'image')}",
                 width="content",
-                help=f"The test used {count(found.images, 'training image')} in {count(len(found.rates), 'step')}, "
-                f"planned {found.planned}; ended by: {found.ended}. Points are single batches; the line is smoothed.",
+                help=f"Points are single batches; the line is smoothed. {other if found.valley else ''}"
+                f"{found.planned} steps were planned up to the highest rate; ended by: {found.ended}.",
             )
 
 
