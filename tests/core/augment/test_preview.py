@@ -33,7 +33,8 @@ def test_a_preview_shows_the_very_variants_that_training_draws(tiny_dataset):
         assert np.abs(pixels(line[0]) - original).mean() < 5, "a JPEG of the original"
         for draw in (0, 1):
             image = torch.from_numpy(original).permute(2, 0, 1)[None]
-            drawn = augmentation(image, [sample_seed(3, tiny_dataset.sample(id).digest, draw)])[0].permute(1, 2, 0).numpy()
+            seed = sample_seed(3, tiny_dataset.sample(id).digest, draw)
+            drawn = augmentation(image, [seed])[0].permute(1, 2, 0).numpy()
             assert np.abs(pixels(line[1 + draw]) - drawn).mean() < 5
         assert np.abs(pixels(line[1]) - pixels(line[2])).mean() > 5, "two draws differ more than two JPEGs do"
 
