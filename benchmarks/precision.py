@@ -1,13 +1,15 @@
 """Are precision and threads chosen well? Fovea's own choice beside plain float32, and what else there would be.
 
-    python -m benchmarks.precision [--pairs 5] [--images 120] [--size 160] [--allocator]
+    python -m benchmarks.precision [--pairs 5] [--images 120] [--size 160] [--environments] [--hogs 2]
 
 Every side is Fovea's loop, in a process of its own, with the whole of lite0 learning from decoded pictures:
 
 - `auto`: what a worker does, precision "auto" and as many threads as it may use cores;
 - `plain float32`: precision "float32" and PyTorch's own number of threads; `auto` is to reach 0.95 of it anywhere;
 - one thread, to see what the threads are good for on this machine at this load;
-- with `--allocator`, `auto` in a process whose C library (glibc) does not hand large blocks back to the system.
+- with `--environments`, `auto` in processes whose C library (glibc) does not hand large blocks back to the system, and
+  whose threads wait asleep, or spin for a shorter time, until there is work again. With `--hogs` so many processes
+  keep the machine busy meanwhile, as other people's work does: threads that wait spinning then wait for each other.
 
 On a CPU "auto" is float32 by rule. bfloat16 is tried beside it on the bare network, since some CPUs have it built in
 and others take minutes for a step; so is inference. torch.compile is not offered, by rule: compiling lite0 on a CPU
@@ -21,7 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -33,10 +36,15 @@ from core.recipe import Recipe
 from core.workspace import Workspace
 
 AIM = 0.95
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "4000000000",
-    "MALLOC_TRIM_THRESHOLD_": "8000000000",
-    "MALLOC_TOP_PAD_": "268435456",
+ENVIRONMENTS = {  # of glibc, and of the OpenMP that comes with PyTorch
+    "allocator keeps blocks": {
+        "MALLOC_MMAP_THRESHOLD_": "4000000000",
+        "MALLOC_TRIM_THRESHOLD_": "8000000000",
+        "MALLOC_TOP_PAD_": "268435456",
+    },
+    "threads wait asleep": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "threads spin 1,000 times": {"GOMP_SPINCOUNT": "1000"},
+    "threads spin 10,000 times": {"GOMP_SPINCOUNT": "10000"},
 }
 HOPELESS = 10  # times slower in one small product: then the network is not tried in bfloat16
 
@@ -112,16 +120,32 @@ def _seconds(act: Callable[[], object]) -> float:
 def side(workspace: Workspace, recipe: Recipe, threads: int, further: dict[str, str]) -> dict[str, float]:
     """One side in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.precision", "--one", str(workspace.root), recipe.to_json()]
-    environment = {name: value for name, value in os.environ.items() if name not in ALLOCATOR} | further
+    touched = {name for environment in ENVIRONMENTS.values() for name in environment}
+    environment = {name: value for name, value in os.environ.items() if name not in touched} | further
     done = subprocess.run([*command, str(threads)], capture_output=True, text=True, cwd=bench.ROOT, env=environment)
     if done.returncode:
         raise RuntimeError(done.stderr[-3000:])
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@contextmanager
+def busy(hogs: int) -> Iterator[None]:
+    """So many processes that compute, at the priority of a worker, until this is left or this process ends."""
+    code = "import os\nfrom core.executors.launch import step_back\nstep_back()\nmine = os.getppid()\n"
+    words = [sys.executable, "-c", code + "while os.getppid() == mine: sum(range(10**6))"]
+    started = [subprocess.Popen(words, cwd=bench.ROOT) for _ in range(hogs)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
 def options() -> argparse.Namespace:
     parser = bench.options(__doc__, pairs=5, images=120, size=160)
-    parser.add_argument("--allocator", action="store_true", help="also with the C library's thresholds raised")
+    parser.add_argument("--environments", action="store_true", help="also with other settings of C library and OpenMP")
+    parser.add_argument("--hogs", type=int, default=0, help="processes that keep the machine busy meanwhile (0)")
     parser.add_argument("--batch", type=int, default=16, help="images of a batch (16)")
     parser.add_argument("--one", nargs=3, metavar=("WORKSPACE", "RECIPE", "THREADS"), help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -136,12 +160,13 @@ def main() -> None:
 
     from core.machine import cores
 
-    bench.headline("Precision and threads: training images per second")
+    beside = f", beside {arguments.hogs} busy processes" if arguments.hogs else ""
+    bench.headline(f"Precision and threads: training images per second{beside}")
     sides = {"auto": ("auto", cores(), {}), "plain float32": ("float32", 0, {}), "one thread": ("auto", 1, {})}
-    if arguments.allocator:
-        sides["auto, allocator"] = ("auto", cores(), ALLOCATOR)
+    for name, further in ENVIRONMENTS.items() if arguments.environments else ():
+        sides[name] = ("auto", cores(), further)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-    with bench.bench_workspace() as workspace:
+    with bench.bench_workspace() as workspace, busy(arguments.hogs):
         dataset = bench.demo_dataset(workspace, arguments.images)
         phases = [{"name": "everything", "trainable": "everything", "epochs": 4, "learning_rate": 3e-4}]
         changes = {"image_size": arguments.size, "batch_size": arguments.batch, "phases": phases}
@@ -161,8 +186,8 @@ def main() -> None:
     bench.line("auto / one thread", ratios["one thread"], "x", goal=f"{AIM} or more")
     verdict.at_least("auto / plain float32", ratios["plain float32"], AIM)
     verdict.at_least("auto / one thread", ratios["one thread"], AIM)
-    if arguments.allocator:
-        bench.line("with the allocator's thresholds / auto", _over(rates["auto, allocator"], rates["auto"]), "x")
+    for name in ENVIRONMENTS if arguments.environments else ():
+        bench.line(f"{name} / auto", _over(rates[name], rates["auto"]), "x")
     halves = in_bfloat16(arguments.size, arguments.pairs)
     for name, values in halves.items():
         bench.line(f"bfloat16 / float32 on this CPU, {name}", values, "x")
