@@ -149,6 +149,7 @@ def _train(
                     break
             stored = course.looked == looked
             seen = (learned.images - images_before) * accelerator.num_processes
+            _insist_on_numbers(learned, epoch, course.bad_step or course.steps)  # which waits for the device
             throughput.add(seen, time.monotonic() - epoch_began, stored)
             if asked.paused or (asked.stopped and at.best):
                 break
@@ -157,7 +158,6 @@ def _train(
             if course.convex:
                 learned = course.solve(task.tally())
             learned = combined(task, learned, accelerator)
-            _insist_on_numbers(learned, epoch, course.bad_step or course.steps)
             validated = task.tally()
             with course.evaluating():
                 for inputs, targets in course.validation_batches():
