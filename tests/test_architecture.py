@@ -18,6 +18,7 @@ LINES = (
     ("pages",),
     ("pages.shared",),
     ("core.report", "core.__main__"),
+    ("core.commands",),
     ("core.figures",),
     ("core.studies",),
     ("core.executors", "core.integrity", "core.compare", "core.predict"),
