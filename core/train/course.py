@@ -76,7 +76,8 @@ class Course:
             source, way = task.source(Augmentation(rows)), model
             self._prepare_inputs = model.normalise
         self._plain_way = way  # without what Accelerate wraps around it
-        self._mean_way = ModelEmaV3(way, recipe.ema, use_warmup=True) if recipe.ema else None
+        # What is solved for is not stepped to, so it has no running mean.
+        self._mean_way = ModelEmaV3(way, recipe.ema, use_warmup=True) if recipe.ema and not self.convex else None
 
         shares = accelerator.process_index, accelerator.num_processes
         train = _rows(dataset, "train")

@@ -275,6 +275,16 @@ def test_a_head_is_solved_for_over_all_views(attempt, small_recipe, coloured):
     assert run.of(Step)[0].steps == 3 * 4
 
 
+def test_a_solved_head_is_judged_and_kept_itself_and_not_a_mean_of_steps_that_were_not_taken(
+    attempt, small_recipe, coloured
+):
+    solved = {"phases.0.solver": "convex", "phases.0.epochs": 1}
+    plain, mean = (attempt(f"{ema}", small_recipe.set(solved | {"ema": ema}), coloured) for ema in (0.0, 0.99))
+    assert mean.of(EpochEnd)[0].validation == plain.of(EpochEnd)[0].validation
+    ours, theirs = load_file(mean.best), load_file(plain.best)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
 def test_a_solved_head_is_the_same_after_a_pause(attempt, small_recipe, coloured):
     recipe = small_recipe.set({"phases.0.solver": "convex", "phases.0.epochs": 1})
     whole = attempt("whole", recipe, coloured)
