@@ -14,6 +14,7 @@ from core.errors import RecipeError
 from core.machine import cores
 from core.recipe import Recipe
 
+TENSOR_CORES = (7, 0)  # the first compute capability of NVIDIA's GPUs with units for float16
 _PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}  # Accelerate's words and ours
 
 
@@ -26,13 +27,18 @@ def precision_of(accelerator: Accelerator) -> str:
 def accelerator_for(recipe: Recipe) -> Iterator[Accelerator]:
     """An Accelerator for the recipe's device and precision, released at the end.
 
-    "auto" is a GPU where there is one, in bfloat16 where it computes in it and else float16; a CPU always in float32,
-    since half precision there is slower by far. Raises RecipeError for a device this machine does not have.
+    "auto" is a GPU where there is one, in the precision of `quickest`; a CPU always in float32, since half precision
+    there is slower by far. Raises RecipeError for a device this machine does not have, and for a precision that the
+    device does not compute in.
     """
     # Accelerate keeps its settings per process and refuses others; the next run in this process may want others.
     AcceleratorState._reset_state(reset_partial_state=True)
     torch.backends.cudnn.benchmark = True  # pictures of one size: the quickest way to compute is looked for once
-    accelerator = Accelerator(cpu=_on_cpu(recipe), mixed_precision=_precision(recipe))
+    on_cpu, precision = _on_cpu(recipe), _precision(recipe)
+    try:
+        accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
+    except ValueError as error:
+        raise RecipeError("precision", found=f"{recipe.precision!r}: {error}", do='Choose "auto"') from None
     # Accelerate looks for garbage whenever memory is to be freed. Without what all the libraries hold that takes no
     # time; with it, 0.4 seconds at the end of every phase.
     gc.freeze()
@@ -44,6 +50,16 @@ def accelerator_for(recipe: Recipe) -> Iterator[Accelerator]:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def quickest() -> str:
+    """The precision in which the GPU here is quickest, as Accelerate calls it: bfloat16 or float16 where it has units
+    for them. An older NVIDIA GPU takes bfloat16 too, but makes it out of float32, which is slower than float32."""
+    if not torch.cuda.is_available():
+        return "no"
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16"
+    return "fp16" if torch.cuda.get_device_capability() >= TENSOR_CORES else "no"
 
 
 def loader_processes(device: torch.device) -> int:
@@ -92,7 +108,5 @@ def _precision(recipe: Recipe) -> str:
             )
         return "no"
     if recipe.precision == "auto":
-        if not torch.cuda.is_available():
-            return "no"
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        return quickest()
     return {ours: theirs for theirs, ours in _PRECISIONS.items()}[recipe.precision]
