@@ -30,9 +30,7 @@ from core.workspace import Workspace
 
 MODULE = "core.executors.ranks"
 _SECONDS_BETWEEN_LOOKS = 0.5
-_PATIENCE = (
-    20.0  # seconds in which a process notices by itself that another one is gone; over a network card it may not
-)
+_PATIENCE = 20.0  # seconds in which a process notices by itself that another is gone; over a network card it may not
 _LAST_WORDS = 5.0  # seconds in which a process that broke off ends
 
 
