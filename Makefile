@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test bench
+.PHONY: run test test-slow bench
 .DEFAULT_GOAL := run
 
 run: $(VENV)/run.stamp  ## start the bench in the browser
 	$(BIN)/streamlit run app.py
 
-test: $(VENV)/test.stamp  ## style check, then every test; browser tests too where Chromium is or can be installed
+test: $(VENV)/test.stamp  ## style check, then the tests; browser tests too where Chromium is or can be installed
 	@.ci/chromium
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/test.stamp  ## the other tests: real training, real processes that are killed
+	$(BIN)/python -m pytest -m slow
 
 bench: $(VENV)/bench.stamp  ## every measurement of benchmarks/, the shortest first; what each found is told at the end
 	@.ci/chromium
