@@ -24,8 +24,8 @@ class ShuffledBatches:
     """Batches of (row, draw) for one epoch at a time, shuffled by seed and epoch alone.
 
     A last batch of fewer images than the smallest that can be learned from joins the batch before it: batch
-    normalisation needs two, and of several processes each needs one. `shares` (which of how many) gives a process
-    its part of every batch; `order(rows, generator)` arranges the rows of an epoch, a permutation unless told.
+    normalisation needs two, and of several processes each needs as many. `shares` (which of how many) gives a
+    process its part of every batch; `order(rows, generator)` arranges the rows of an epoch, a permutation unless told.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ShuffledBatches:
         self._seed, self._order = seed, order or _permuted
         self._mine, self._shares = shares
         whole, rest = divmod(len(self._rows), batch_size)
-        batches = max(1, whole + (rest >= max(2, self._shares)))
+        batches = max(1, whole + (rest >= 2 * self._shares))
         self._ends = [*range(batch_size, batch_size * batches, batch_size), len(self._rows)]
         self._draw, self._done = 0, 0
 

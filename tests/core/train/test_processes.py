@@ -20,7 +20,7 @@ WHOLE = {
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, WHOLE], ids=["head", "everything"])
 def test_two_processes_measure_what_one_measures(attempt, small_recipe, coloured, tmp_path, changes):
-    recipe = small_recipe.set({"batch_size": 7, "phases.0.epochs": 2} | changes)  # 24 images, in unequal shares
+    recipe = small_recipe.set({"batch_size": 5, "phases.0.epochs": 2} | changes)  # 24 images, in unequal shares
     alone = attempt("alone", recipe, coloured)
     first, second = train_together(recipe.set({"processes": 2}), coloured, tmp_path / "together", 2)
     ends = [event for event in first if event["event"] == "EpochEnd"]

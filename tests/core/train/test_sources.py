@@ -33,6 +33,14 @@ def test_no_batch_holds_a_single_image_if_it_can_be_helped(images, sizes):
     assert len(batches) == len(sizes)
 
 
+@pytest.mark.parametrize(
+    ("images", "sizes"), [(24, [(4, 4), (4, 4), (4, 4)]), (19, [(4, 4), (6, 5)]), (20, [(4, 4), (4, 4), (2, 2)])]
+)
+def test_nor_does_the_share_of_one_of_several_processes(images, sizes):
+    shares = [ShuffledBatches(range(images), 8, seed=0, shares=(place, 2)) for place in range(2)]
+    assert [(len(one), len(two)) for one, two in zip(*shares, strict=True)] == sizes
+
+
 def test_validation_comes_in_order_and_as_it_is():
     assert list(OrderedBatches([5, 6, 7], 2)) == [[(5, None), (6, None)], [(7, None)]]
 
