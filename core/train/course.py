@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from core.augment.catalog import resolve, views
 from core.augment.pipeline import Augmentation
 from core.data.dataset import Dataset
+from core.errors import TrainingError
 from core.recipe import Phase, Recipe
 from core.seeding import derive
 from core.train.balance import balanced_order
@@ -179,6 +180,12 @@ class Course:
             except RuntimeError as error:
                 if not out_of_memory(error) or len(inputs) // (2 * self.pieces) < SMALLEST_PIECE:
                     raise
+                if self._accelerator.num_processes > 1:  # the others wait for gradients that will not come
+                    raise TrainingError(
+                        "The memory was not enough for a batch that several processes share",
+                        found=f"{len(inputs)} images in this process",
+                        do="Choose a smaller batch, and more batches to a step",
+                    ) from error
             # Outside the handler, so that nothing of the failed attempt is still held.
             self._optimizer.zero_grad(set_to_none=True)
             if self._accelerator.device.type == "cuda":
@@ -263,11 +270,16 @@ class Course:
     # Looking
 
     def answer(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits (n, K, ...) of a batch by the weights that are judged and kept: the latest, or their running mean."""
+        """Logits (n, K, ...) of a batch by the weights that are judged and kept: the latest, or their running mean.
+
+        Where memory took a batch in pieces only, it is looked at in as many.
+        """
         self._count(inputs)
         judged = self._plain_way if self._mean_way is None else self._mean_way.module
         with self._accelerator.autocast():
-            return judged(self._prepare_inputs(inputs))
+            parts = inputs.split(-(-len(inputs) // self.pieces))
+            answers = [judged(self._prepare_inputs(part)) for part in parts]
+        return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def kept(self) -> dict[str, torch.Tensor]:
         """A copy, on the CPU, of the weights that are judged and kept, under the names of the whole model."""

@@ -14,6 +14,7 @@ from core.errors import RecipeError
 from core.machine import cores
 from core.recipe import Recipe
 
+_NO_MEMORY = ("can't allocate memory", "out of memory", "_alloc_failed")
 TENSOR_CORES = (7, 0)  # the first compute capability of NVIDIA's GPUs with units for float16
 _PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}  # Accelerate's words and ours
 
@@ -72,7 +73,8 @@ def loader_processes(device: torch.device) -> int:
 
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether an error of PyTorch means that the memory of the device, or of the machine, was not enough."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    told = str(error).lower()  # by libraries below PyTorch, too, which have no kind of error for it
+    return isinstance(error, torch.OutOfMemoryError) or any(words in told for words in _NO_MEMORY)
 
 
 def together(model: torch.nn.Module, accelerator: Accelerator) -> torch.nn.Module:

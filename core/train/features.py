@@ -28,7 +28,7 @@ from core.data.shelf import Shelf, names_of
 from core.models.classifiers import CHUNK, Classifier, in_chunks
 from core.recipe import Recipe, TransformChoice
 from core.seeding import fingerprint
-from core.train.devices import precision_of
+from core.train.devices import out_of_memory, precision_of
 
 GPU_CHUNK = 128  # images per pass on an accelerator, at most
 
@@ -64,6 +64,7 @@ class FrozenFeatures:
         self._model, self._images, self._dataset, self._recipe = model, images, dataset, recipe
         self._augmentation = Augmentation(rows)
         self._device, self._autocast = accelerator.device, accelerator.autocast
+        self._chunk = CHUNK if self._device.type == "cpu" else GPU_CHUNK  # images a pass
         self._policy = json.dumps([row.model_dump(mode="json") for row in rows], sort_keys=True)
         picture = (recipe.image_size, recipe.fit)
         arithmetic = (
@@ -129,25 +130,34 @@ class FrozenFeatures:
             self._left[view, split] = deque(rows)
         return self._left[view, split]
 
-    @property
-    def _chunk(self) -> int:
-        return CHUNK if self._device.type == "cpu" else GPU_CHUNK
-
     def _extract(self, rows: list[int], view: int | None) -> torch.Tensor:
         images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
         if view is not None:
             digests = [self._dataset.samples[row].digest for row in rows]
             images = self._augmentation(images, [sample_seed(self._recipe.seed, digest, view) for digest in digests])
         self.extracted += len(rows)
-        chunk = CHUNK if self._device.type == "cpu" else min(len(rows), GPU_CHUNK)  # a GPU's last bits may differ
         training = self._model.backbone.training
         self._model.backbone.eval()
         self._compute_in(self._threads)
         with torch.inference_mode(), self._autocast():
-            features = in_chunks(self._pass, images, chunk)
+            features = self._in_passes(images)
         self._compute_in(1)
         self._model.backbone.train(training)
         return features
+
+    def _in_passes(self, images: torch.Tensor) -> torch.Tensor:
+        """Features of images, so many a pass as memory takes: what it once refused is not tried again."""
+        while True:
+            chunk = self._chunk if self._device.type == "cpu" else min(len(images), self._chunk)
+            try:
+                return in_chunks(self._pass, images, chunk)
+            except RuntimeError as error:
+                if not out_of_memory(error) or chunk == 1:
+                    raise
+            # Outside the handler, so that nothing of the failed pass is still held.
+            self._chunk = chunk // 2
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
 
     def _compute_in(self, threads: int) -> None:
         if self._device.type == "cpu":

@@ -5,7 +5,7 @@ import torch
 
 from core.errors import RecipeError
 from core.recipe import Recipe
-from core.train.devices import accelerator_for, quickest
+from core.train.devices import accelerator_for, out_of_memory, quickest
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,21 @@ def test_a_precision_that_the_device_does_not_compute_in_is_one_sentence(monkeyp
     told = pytest.raises(RecipeError, match="precision: found 'bfloat16': bf16 mixed precision requires")
     with told, accelerator_for(Recipe().set({"precision": "bfloat16"})):
         pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("Tried to allocate 2.00 GiB"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_a_lack_of_memory_is_known_in_the_words_of_every_device(error):
+    assert out_of_memory(error)
+
+
+def test_other_errors_are_no_lack_of_memory():
+    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

@@ -143,3 +143,31 @@ def test_another_precision_is_another_key(store, monkeypatch):
     other = store()
     other.get([0], None)
     assert other.extracted == 1
+
+
+def test_a_pass_that_memory_does_not_take_is_made_of_fewer_images(store, monkeypatch):
+    features, passes = store(), []
+    look = features._pass
+
+    def tight(images):
+        passes.append(len(images))
+        if len(images) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return look(images)
+
+    monkeypatch.setattr(features, "_pass", tight)
+    found = features.get(range(20), None)
+    assert passes == [16, 8] + [4] * 5, "what was refused once is not tried again"
+    images = torch.from_numpy(features._images.get(list(range(20)))).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        torch.testing.assert_close(found, look(images))
+
+
+def test_a_single_image_that_memory_does_not_take_is_an_error(store, monkeypatch):
+    def full(images):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    features = store()
+    monkeypatch.setattr(features, "_pass", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        features.get([0], None)

@@ -1,12 +1,14 @@
 """What the loop does beside plain steps: each technique by what it must change, and by what it must not."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from core.errors import TrainingError
+from core.models.classifiers import Classifier
 from core.recipe import FIGURES
 from core.train.course import Course
 from core.train.events import EpochEnd, Outcome, Resumed, Said, Started, Step
@@ -127,6 +129,21 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_run_says_so(attempt, s
     assert losses(tight) == pytest.approx(losses(roomy), rel=1e-5), "the same steps, in smaller pieces"
 
 
+def test_what_memory_does_not_take_at_once_is_not_looked_at_at_once(
+    attempt, small_recipe, coloured, small_memory, monkeypatch
+):
+    seen, normalise = [], Classifier.normalise
+
+    def watched(model, images):
+        if not torch.is_grad_enabled():
+            seen.append(len(images))
+        return normalise(model, images)
+
+    monkeypatch.setattr(Classifier, "normalise", watched)
+    attempt("a", small_recipe.set(EVERYTHING | {"batch_size": 8, "phases.0.epochs": 1}), coloured)
+    assert seen == [3, 3, 3, 3], "12 validation images, in the four pieces that a batch is learned from in"
+
+
 def test_a_smaller_batch_is_kept_when_the_run_goes_on(attempt, small_recipe, coloured, small_memory):
     recipe = small_recipe.set({"batch_size": 8})
     asked = iter(range(1000))
@@ -140,6 +157,18 @@ def test_an_image_that_does_not_fit_ends_the_run(attempt, small_recipe, coloured
 
     monkeypatch.setattr(Course, "_gradients", full)
     with pytest.raises(torch.OutOfMemoryError):
+        attempt("a", small_recipe, coloured)
+
+
+def test_processes_that_share_a_batch_do_not_wait_for_one_that_has_no_memory(
+    attempt, small_recipe, coloured, monkeypatch
+):
+    def full(course, *_):
+        course._accelerator = SimpleNamespace(num_processes=2, device=course._accelerator.device)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Course, "_gradients", full)
+    with pytest.raises(TrainingError, match="several processes share: found 6 images in this process"):
         attempt("a", small_recipe, coloured)
 
 
