@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from core.errors import RunError
 from core.executors.inline import InlineExecutor
 from core.executors.local import LocalExecutor
+from core.recipe import FIGURES
 from core.runs.run import RunState
 from tests.running import clear_away, long, small, until, until_finished, until_training
 
@@ -34,7 +35,7 @@ class TestEveryExecutor:
         assert run.status.state is RunState.FINISHED, run.status.sentence
         assert run.status.sentence == RunState.FINISHED.sentence
         assert (run.status.epochs_done, run.status.epochs, run.status.attempt) == (3, 3, 1)
-        assert set(run.status.best) == {"accuracy", "loss", "epoch"}
+        assert set(run.status.best) == {*FIGURES["classification"], "epoch"}
         low, high = run.status.interval
         assert low <= run.status.best["accuracy"] <= high
         assert run.status.seconds > 0

@@ -61,6 +61,8 @@ def test_values_left_out_keep_their_defaults():
 def test_an_unknown_name_is_refused_with_the_names_there_are():
     with pytest.raises(RecipeError, match=r"demo\.klasses: found a name nobody knows, expected one of angle, classes"):
         check_values((ANGLE, CLASSES), {"klasses": 3}, "demo")
+    with pytest.raises(RecipeError, match=r"demo\.angle: found a name nobody knows, expected nothing, since there is"):
+        check_values((), {"angle": 3}, "demo")
 
 
 def test_a_row_is_found_by_its_name_or_the_names_are_listed():

@@ -20,7 +20,7 @@ def test_a_segmentation_run_stands_with_its_mean_dice_and_interval(app, finished
     [dice] = [metric for metric in app.metric if metric.label == "validation mean Dice"]
     assert dice.value == f"{finished_mask_run.status.best['dice']:.3f}"
     assert "epoch" in dice.delta
-    assert len(app.get("plotly_chart")) == 2
+    assert [chart.key for chart in app.get("plotly_chart")] == ["curve_loss", "curve_score", "curve_rate"]
 
 
 def test_the_pictures_are_those_of_the_newest_epoch_until_the_slider_is_moved_back(app, finished_mask_run):

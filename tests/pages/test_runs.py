@@ -18,6 +18,7 @@ def test_every_run_is_a_row(visit, finished_run, workspace):
     assert row["state"] == "finished"
     assert row["score"] == finished_run.status.best["accuracy"]
     assert row["95 % interval"].startswith("[")
+    assert row["learns from"] == "stored features"
     assert "finished" in words(app)
 
 
@@ -56,7 +57,7 @@ def test_opening_a_run_leads_to_its_curves(visit, finished_run):
     well(app)
 
     assert app.title[0].value == "Train"
-    assert len(app.get("plotly_chart")) == 2
+    assert [chart.key for chart in app.get("plotly_chart")] == ["curve_loss", "curve_score", "curve_rate"]
 
 
 def test_a_segmentation_run_is_a_row_with_its_mean_dice(visit, finished_mask_run):

@@ -179,9 +179,13 @@ def test_what_was_said_while_training_is_told_beside_the_curves(visit, finished_
     app.button(key="show_run").click().run()
     well(app)
 
-    first, second = app.info[0].value.splitlines()
-    assert first.startswith("Started from another run"), "of what is said before the first epoch no epoch is told"
-    assert second.startswith("Epoch 2: Memory ran out")
-    assert "<b>" not in app.info[0].value.replace("\\<b\\>", "")
+    lines = [
+        caption.value.removeprefix(":material/info: ") for caption in app.caption if "material/info" in caption.value
+    ]
+    assert lines == [
+        "Started from another run.",  # of what is said before the first epoch no epoch is told
+        "Epoch 2: Memory ran out: the batch of 16 is halved \\<b\\>.",
+    ]
+    assert not app.info, "each thing is said once"
     assert len(app.get("plotly_chart")) >= 3, "loss, score and the learning rate"
     assert "Learning rate over the epochs" in [expander.label for expander in app.expander]

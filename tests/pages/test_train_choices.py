@@ -315,6 +315,20 @@ def test_what_learns_is_counted_by_stage_before_the_start(train, helper):
     assert table["parameters"].iloc[:-1].sum() == table.loc["together", "parameters"]
 
 
+def test_the_norms_of_a_phase_that_unfreezes_some_can_be_chosen(train, helper):
+    assert "train_phases_0_norms" not in [box.key for box in train.selectbox], "a head unfreezes none"
+    train.selectbox(key="train_plan").set_value("head-then-share").run()
+    assert train.selectbox(key="train_phases_1_norms").value == "still"
+    until(lambda: train.run().get("plotly_chart"))
+    assert train.dataframe[0].value.columns[-1] == "learn: last 40%, norms still"
+    train.selectbox(key="train_phases_1_norms").set_value("learn").run()
+    well(train)
+
+    assert [phase.norms for phase in train.recipe().phases] == ["learn", "learn"]
+    until(lambda: train.run().get("plotly_chart"))
+    assert train.dataframe[0].value.columns[-1] == "learn: last 40%"
+
+
 # From elsewhere
 
 

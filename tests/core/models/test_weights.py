@@ -234,8 +234,6 @@ def test_a_file_that_somebody_brought_is_kept_once_under_its_content_and_a_harml
 
 
 def test_a_file_whose_name_is_of_no_weights_is_not_kept(tmp_path):
-    with pytest.raises(
-        WeightsError, match=r"found 'notes\.txt', expected a file ending in \.safetensors"
-    ):
+    with pytest.raises(WeightsError, match=r"found 'notes\.txt', expected a file ending in \.safetensors"):
         keep_weights(tmp_path, "notes.txt", BytesIO(b"words"))
     assert not [*tmp_path.iterdir()]

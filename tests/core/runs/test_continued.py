@@ -112,6 +112,15 @@ def test_a_continued_run_stands_on_its_own_and_tells_where_it_comes_from(store, 
 
 
 @pytest.mark.slow
+def test_a_fold_is_continued_as_it_was_written_down_however_it_would_be_dealt_today(store, finished, monkeypatch):
+    before = finished({"folds": 4, "fold": 2, "phases.0.epochs": 1})
+    monkeypatch.setattr("core.data.split.derive", lambda *_: 1)
+    run = store.get(continue_run(store, before.id, 1))
+    assert run.paths.split.read_bytes() == before.paths.split.read_bytes()
+    assert run.facts.split_rule == before.facts.split_rule
+
+
+@pytest.mark.slow
 def test_a_run_that_left_nothing_to_go_on_from_is_trained_again_first(store, finished):
     before = finished()
     before.paths.last.unlink()

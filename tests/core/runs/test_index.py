@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from core.errors import RunError
-from core.recipe import SegmentationRecipe
-from core.runs.index import RunIndex, run_index, run_name
+from core.recipe import Recipe, SegmentationRecipe
+from core.runs.index import RunIndex, learns_from, run_index, run_name
 from core.runs.run import RunPaths, RunState, read_status, write_status
 from core.runs.store import RunStore
 from tests.opened import OpenedUnder
@@ -132,3 +132,12 @@ def test_other_things_beside_the_runs_are_no_runs(store, tiny_dataset, workspace
 )
 def test_a_segmentation_run_is_called_by_what_people_call_its_network(changes, name):
     assert run_name(SegmentationRecipe().set(changes)) == name
+
+
+def test_a_run_is_marked_by_what_its_phases_learn_from():
+    second = {"phases.1": {"trainable": "everything"}}
+    assert learns_from(Recipe()) == "stored features"
+    assert learns_from(Recipe().set(second)) == "features and images"
+    assert learns_from(Recipe().set({"phases.0.trainable": "last 2 blocks"})) == "images"
+    assert learns_from(Recipe().set({"mix.mixup": 0.2})) == "images", "mixed pictures are new ones at every step"
+    assert learns_from(SegmentationRecipe().set({"phases.0.trainable": "head"})) == "images"

@@ -55,6 +55,17 @@ def test_the_figures_are_those_of_the_real_network():
     assert (facts["blocks"], facts["layers"]) == (5, 30)
 
 
+def test_norms_that_learn_without_measuring_are_counted():
+    still = {f"phases.{number}.norms": "still" for number in range(4)}
+    assert [phase["still_norms"] for phase in told(Recipe().set(TINY | PHASES))["phases"]] == [0, 0, 0, 0]
+    head, blocks, _, everything = told(Recipe().set(TINY | PHASES | still))["phases"]
+    backbone = build_classifier(ModelChoice(backbone="test_efficientnet", weights="random"), 2).backbone
+    norms = sum(isinstance(part, torch.nn.BatchNorm2d) for part in backbone.modules())
+    assert head["still_norms"] == 0 < blocks["still_norms"] < everything["still_norms"] == norms
+    without = {"model.backbone": "test_vit"}  # whose norms measure nothing
+    assert [phase["still_norms"] for phase in told(Recipe().set(TINY | PHASES | still | without))["phases"]] == [0] * 4
+
+
 def test_it_is_said_whether_paths_can_be_dropped():
     assert told(Recipe().set({"model.backbone": "resnet18"}))["drop_path"]
     facts = told(Recipe().set({"model.backbone": "densenet121"}))
