@@ -122,5 +122,6 @@ def check_values(knobs: tuple[Knob, ...], values: dict[str, Any], field: str) ->
     known = {knob.name: knob for knob in knobs}
     for name in values:
         if name not in known:
-            raise RecipeError(f"{field}.{name}", found="a name nobody knows", expected="one of " + ", ".join(known))
+            names = "one of " + ", ".join(known) if known else "nothing, since there is nothing to turn"
+            raise RecipeError(f"{field}.{name}", found="a name nobody knows", expected=names)
     return {name: knob.check(values.get(name, knob.default), f"{field}.{name}") for name, knob in known.items()}

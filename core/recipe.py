@@ -338,10 +338,14 @@ def from_text(value: Any) -> Any:
 
 
 def _explain(error: ValidationError) -> RecipeError:
-    first = error.errors()[0]
-    # A field that takes values of several types is told of once for each type, which is named as a step of its own.
-    steps = [str(step) for step in first["loc"] if isinstance(step, int) or "[" not in step]
-    field = ".".join(steps) or "The recipe"
+    # A field that takes values of several types is told of once for each type: the one that its value is most like
+    # found something to say of a part of it.
+    first, *others = error.errors()
+    steps = _steps_of(first)
+    first = max(
+        [first, *(one for one in others if _steps_of(one)[: len(steps)] == steps)], key=lambda one: len(_steps_of(one))
+    )
+    field = ".".join(_steps_of(first)) or "The recipe"
     context = {key: value for key, value in first.get("ctx", {}).items() if key != "error"}
     if first["type"] == "extra_forbidden":
         return RecipeError(field, found="a field no recipe has", do="Check its spelling")
@@ -349,6 +353,15 @@ def _explain(error: ValidationError) -> RecipeError:
         expected = str(first["ctx"]["error"])
     elif first["type"] == "literal_error":
         expected = context["expected"]
+    elif first["type"] in ("too_short", "too_long"):
+        expected = (
+            f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']}"
+        )
     else:
         expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return RecipeError(field, found=shown(first["input"]), expected=expected)
+
+
+def _steps_of(found: Any) -> list[str]:
+    """The path of a field that pydantic told of, without the steps that name one of the types it takes."""
+    return [str(step) for step in found["loc"] if isinstance(step, int) or "[" not in step]
