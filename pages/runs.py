@@ -46,6 +46,7 @@ def line(run: RunSummary) -> dict[str, object]:
         "score": run.score,
         "95 % interval": bounds(run.interval),
         "policy": POLICY_LABELS.get(run.policy, run.policy),
+        "learns from": run.learns_from,
         "epochs": f"{run.epochs_done} of {run.epochs}",
         "time": run.seconds or None,
         "made": datetime.fromtimestamp(run.created, UTC),
@@ -94,8 +95,8 @@ def any_at_work() -> bool:
 
 def differences(run: Run) -> None:
     """What this run's recipe changed about its preset."""
-    with or_stop():
-        base = preset(run.recipe.preset).recipe() if run.recipe.preset else Recipe.parse({"task": run.recipe.task})
+    known = run.recipe.preset in PRESET_LABELS  # a run may be older than a preset's name
+    base = preset(run.recipe.preset).recipe() if known else Recipe.parse({"task": run.recipe.task})
     own = [row for row in diff(base, run.recipe) if row.path not in ("dataset", "preset", "name", "task")]
     rows = [{"choice": row.path, "usually": str(row.left), "here": str(row.right)} for row in own]
     label = f"{count(len(rows), 'choice')} unlike the preset" if rows else "Exactly its preset"

@@ -18,7 +18,7 @@ from core.recipe import SCORES, Recipe, SegmentationRecipe
 from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status
 from core.workspace import Workspace, read_json, safe_id, write_json
 
-_VERSION = 2  # raised when RunSummary changes; an older index is then built anew
+_VERSION = 3  # raised when RunSummary changes; an older index is then built anew
 
 Stamp = tuple[int, int, int]  # modification time, size and inode of state.json: a replaced file differs in one of them
 
@@ -47,6 +47,7 @@ class RunSummary:
     preset: str = ""
     tags: tuple[str, ...] = ()
     task: str = "classification"
+    learns_from: str = "images"  # or "stored features" of a frozen backbone, or both
 
     @property
     def score(self) -> float | None:
@@ -77,6 +78,7 @@ class RunSummary:
             images_per_second=status.images_per_second,
             preset=recipe.preset,
             tags=facts.tags,
+            learns_from=learns_from(recipe),
         )
 
     @classmethod
@@ -102,6 +104,14 @@ class RunSummary:
 def trainable(recipe: Recipe) -> str:
     """What the phases train, in their order, as in "head → everything"."""
     return " → ".join(phase.trainable for phase in recipe.phases)
+
+
+def learns_from(recipe: Recipe) -> str:
+    """What the phases learn from: "images", "stored features" of the frozen backbone, or "features and images"."""
+    if recipe.task != "classification" or recipe.mix.on:
+        return "images"
+    stored = {phase.trainable == "head" for phase in recipe.phases}
+    return "features and images" if len(stored) > 1 else "stored features" if stored == {True} else "images"
 
 
 def run_name(recipe: Recipe) -> str:
