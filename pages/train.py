@@ -19,7 +19,7 @@ from pages.shared.phases_form import stored
 from pages.shared.pickers import dataset_or_stop, is_active, or_stop
 from pages.shared.repeats import repeats
 from pages.shared.search import search
-from pages.shared.words import count, duration, plain
+from pages.shared.words import count, duration
 
 require_app()
 SECONDS = 1  # between looks at a run at work
@@ -101,7 +101,6 @@ def watch(id: str) -> None:
         live.headline(run)
         live.numbers(run)
         live.actions(run)
-        notes(run)
         live.curves(run)
         rates(run)
         looks.looks(run)
@@ -113,14 +112,6 @@ def watch(id: str) -> None:
     tick()
     with or_stop():
         instant(cache.store().get(id))
-
-
-def notes(run: Run) -> None:
-    """What a person should know of how it went: that memory ran out, that a phase ended early."""
-    said = [entry for entry in cache.journal(run.paths) if entry.get("kind") == "said"]
-    lines = [(f"Epoch {entry['epoch']}: " if entry["epoch"] else "") + plain(entry["sentence"]) for entry in said]
-    if lines:
-        st.info("  \n".join(lines), icon=":material/info:")
 
 
 def rates(run: Run) -> None:

@@ -75,8 +75,9 @@ def _origin(origin: Origin) -> str:
 
 def _said(run: Run) -> list[str]:
     """What training said of how it went: that memory ran out, that a phase ended early. Each thing once."""
-    told = [entry["sentence"] for entry in cache.journal(run.paths) if entry.get("kind") == "said"]
-    return [sentence for sentence in dict.fromkeys(told) if sentence not in run.status.sentence]
+    told = {entry["sentence"]: entry["epoch"] for entry in cache.journal(run.paths) if entry.get("kind") == "said"}
+    new = {sentence: epoch for sentence, epoch in told.items() if sentence not in run.status.sentence}
+    return [f"Epoch {epoch}: {sentence}" if epoch else sentence for sentence, epoch in new.items()]
 
 
 def curves(run: Run) -> None:

@@ -183,8 +183,8 @@ def test_what_was_said_while_training_is_told_beside_the_curves(visit, finished_
         caption.value.removeprefix(":material/info: ") for caption in app.caption if "material/info" in caption.value
     ]
     assert lines == [
-        "Started from another run.",  # of what is said before the first epoch no epoch is told
-        "Epoch 2: Memory ran out: the batch of 16 is halved \\<b\\>.",
+        "Started from another run\\.",  # of what is said before the first epoch no epoch is told
+        "Epoch 2: Memory ran out: the batch of 16 is halved \\<b\\>\\.",
     ]
     assert not app.info, "each thing is said once"
     assert len(app.get("plotly_chart")) >= 3, "loss, score and the learning rate"
