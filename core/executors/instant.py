@@ -203,9 +203,7 @@ def _answers(best: Path, recipe: Recipe, features: Any, classes: int) -> np.ndar
 def keep(workspace: Workspace, run: Run, recipe: Recipe) -> str:
     """Make a run of a head's recipe, marked as one from stored features, and return its id; nothing is started yet.
 
-    Raises what `RunStore.create` does.
+    Raises what `dataset_of` and `RunStore.create` do.
     """
-    from core.data.library import Library
-
     named = recipe.model_copy(update={"name": f"{run.recipe.name}, head"[:120]}) if run.recipe.name else recipe
-    return RunStore(workspace).create(named, Library(workspace).get(run.facts.dataset), tags=(TAG,))
+    return RunStore(workspace).create(named, dataset_of(workspace, run), (TAG,), dealt=True)

@@ -11,7 +11,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from core.data.library import Library
 from core.errors import RunError
 from core.recipe import Recipe
 from core.runs.data import dataset_of
@@ -35,10 +34,10 @@ def continue_run(store: RunStore, run_id: str, epochs: int, learning_rate: float
     if run.status.state is not RunState.FINISHED:
         raise RunError(f"The run {run_id} has epochs left", found=run.status.state.value, do="Resume it instead")
     recipe = longer(run.recipe, epochs, learning_rate)
-    dataset_of(store.workspace, run)  # it is there, and the same
     return store.create(
         recipe,
-        Library(store.workspace).get(run.facts.dataset),
+        dataset_of(store.workspace, run),
+        dealt=True,
         origin=Origin(run=run_id, how="continued", epoch=run.status.epochs_done),
         prepare=lambda paths, status: _take_over(run, paths, status),
     )

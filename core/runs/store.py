@@ -85,17 +85,18 @@ class RunStore:
         dataset: Dataset,
         tags: tuple[str, ...] = (),
         *,
+        dealt: bool = False,
         origin: Origin | None = None,
         prepare: Callable[[RunPaths, RunStatus], RunStatus] = lambda paths, status: status,
     ) -> str:
         """Make the folder of a new run and return its id. It waits, unqueued, until an executor is given it.
 
-        A recipe with folds takes its fold of the dataset. `prepare` may put more into the folder before anybody sees
-        it, and says where the run then stands. Raises DatasetError or RecipeError where there cannot be such a fold,
-        StorageError when the disk is full; no half run is left then.
+        A recipe with folds takes its fold of the dataset, unless that is `dealt` already. `prepare` may put more into
+        the folder before anybody sees it, and says where the run then stands. Raises DatasetError or RecipeError where
+        there cannot be such a fold, StorageError when the disk is full; no half run is left then.
         """
         recipe = recipe.model_copy(update={"dataset": dataset.id})
-        dataset = split_for(recipe, dataset)
+        dataset = dataset if dealt else split_for(recipe, dataset)
         run_id = new_id(run_name(recipe))
         now = time.time()
         samples = {split: dataset.of(split) for split in SPLITS}
