@@ -17,7 +17,7 @@ from core.models.classifiers import has_drop_path
 from core.models.stages import blocks_of, layers_of, stages
 from core.models.weight_files import read_tensors
 from core.models.weights import is_file, locate
-from core.recipe import ModelChoice, Recipe, SegmenterChoice
+from core.recipe import ModelChoice, Phase, Recipe, SegmenterChoice
 from core.train.devices import accelerator_for
 from core.train.freezing import freeze
 from core.train.task import Network, build_model
@@ -45,7 +45,8 @@ def describe(recipe: str, classes: int) -> dict[str, Any]:
 
     {"parameters", "head" (those of what always learns), "gmacs" (billions of multiply-adds for one image of the
     recipe's size), "stages" [{"name", "parameters"}] from the input to the head, "phases" [{"name", "trainable",
-    "frozen", "by_stage" [{"name", "trainable", "frozen"}]}], "blocks", "layers" (how many "last ..." can ask for),
+    "frozen", "still_norms" (batch norms that learn without measuring), "by_stage" [{"name", "trainable", "frozen"}]}],
+    "blocks", "layers" (how many "last ..." can ask for),
     "drop_path" (whether the backbone has branches to drop), "padded_to" (pixels; None where nothing is padded),
     "error" (None, or one sentence where the recipe asks for what the network cannot do; then what is not known is
     None, or empty)}. Nothing is downloaded and nothing computed.
@@ -59,7 +60,7 @@ def describe(recipe: str, classes: int) -> dict[str, Any]:
         model = _without_numbers(wanted, classes)
         facts |= _sizes(model, wanted)
         _insist_on_fitting_weights(model, wanted.model)
-        facts["phases"] = [_phase(model, phase.name, phase.trainable) for phase in wanted.phases]
+        facts["phases"] = [_phase(model, phase) for phase in wanted.phases]
     except FoveaError as error:
         facts["error"] = str(error)
     return facts
@@ -108,12 +109,14 @@ def _gmacs(model: Network, recipe: Recipe) -> float | None:
     return counter.get_total_flops() / 2e9
 
 
-def _phase(model: Network, name: str, trainable: str) -> dict[str, Any]:
-    frozen = freeze(model.backbone, model.head, trainable)
+def _phase(model: Network, phase: Phase) -> dict[str, Any]:
+    frozen = freeze(model.backbone, model.head, phase.trainable, norms=phase.norms)
+    learning = set(layers_of(model.backbone)) - set(frozen.layers)
     return {
-        "name": name,
+        "name": phase.name,
         "trainable": frozen.trainable,
         "frozen": frozen.frozen,
+        "still_norms": len(learning.intersection(frozen.still)),
         "by_stage": [{"name": stage.name, **_split(stage.layers)} for stage in _stages(model)],
     }
 

@@ -177,7 +177,10 @@ def _timm_names(words: str, largest: int | None, weights: str) -> list[dict[str,
 def described(recipe: Recipe, classes: int) -> dict[str, Any] | None:
     """What the lab says of the network of a recipe and of what learns in each phase (`core.train.rehearsal.describe`);
     None while it has not answered."""
-    phases = [{"name": str(place), "trainable": phase.trainable} for place, phase in enumerate(recipe.phases)]
+    phases = [
+        {"name": str(place), "trainable": phase.trainable, "norms": phase.norms}
+        for place, phase in enumerate(recipe.phases)
+    ]
     said = {"task": recipe.task, "image_size": recipe.image_size, "model": recipe.model.model_dump(), "phases": phases}
     answer = _described(Recipe.parse(said).to_json(), classes)
     if answer.done() and answer.exception():

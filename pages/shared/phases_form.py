@@ -27,7 +27,7 @@ OF_PRESET, OWN = "preset", "own"  # stand among the plans for the preset's phase
 LINES = 5  # phases that are drawn as a line each; more of them become a table
 MOST = next(rule.max_length for rule in Recipe.model_fields["phases"].metadata if hasattr(rule, "max_length"))
 OF_RECIPE = ""  # stands for the recipe's own schedule, among the schedules of a phase
-FIELDS = ("name", "trainable", "epochs", "learning_rate", "solver")  # that have a widget each
+FIELDS = ("name", "trainable", "epochs", "learning_rate", "solver", "norms")  # that have a widget each
 RATE_STEP = 1e-4
 TABLE = 248  # pixels: its head and six rows
 
@@ -275,6 +275,17 @@ def _details(base: Recipe, number: int, phase: dict[str, Any]) -> None:
             on_change=once,
             persist_state="session",
         )
+    if phase["trainable"] != "head":
+        options = {"learn": "measure each batch", "still": "keep what they measured"}
+        st.selectbox(
+            "Batch norms that learn",
+            list(options),
+            format_func=options.get,
+            key=_start(number, phase, "norms"),
+            help="The network's own, which this phase unfreezes. Where pictures are few, it is better that they keep "
+            "what they measured when the network was trained.",
+            persist_state="session",
+        )
     if phase["schedule"]:
         st.markdown("**Its own schedule**")
         path, values = f"phases.{number}.schedule", phase["schedule"]["values"]
@@ -318,7 +329,7 @@ def _change(base: Recipe, what: str, number: int) -> None:
     elif what in ("up", "down") and 0 <= to < len(phases):
         phases.insert(to, phases.pop(number))
     elif what == "spread":
-        given = {field: phases[number][field] for field in ("epochs", "learning_rate", "schedule")}
+        given = {field: phases[number][field] for field in ("epochs", "learning_rate", "schedule", "norms")}
         phases = [phase | given if phase["trainable"] == phases[number]["trainable"] else phase for phase in phases]
     hold(phases)
     st.session_state[OPEN] = min(max(to, 0), len(phases) - 1) + 1

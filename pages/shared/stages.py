@@ -53,16 +53,17 @@ def _kinds(recipe: Recipe, told: dict[str, Any]) -> list[PhaseCounts]:
     """The kinds of phases, each once, in the order in which they come first."""
     places: dict[str, list[int]] = {}
     for place, phase in enumerate(recipe.phases):
-        places.setdefault(phase.trainable, []).append(place)
+        still = ", norms still" if told["phases"][place]["still_norms"] else ""
+        places.setdefault(f"{phase.trainable}{still}", []).append(place)
     return [
         PhaseCounts(
-            trainable + (f", {len(found)} times" if len(found) > 1 else ""),
+            kind + (f", {len(found)} times" if len(found) > 1 else ""),
             tuple(
                 StageCount(stage["name"], stage["trainable"], stage["frozen"])
                 for stage in told["phases"][found[0]]["by_stage"]
             ),
         )
-        for trainable, found in places.items()
+        for kind, found in places.items()
     ]
 
 
