@@ -244,23 +244,24 @@ class Course:
 
     def solve(self, tally: Tally) -> Tally:
         """Give the head the weights that are best for all that a convex phase has learned from, and count how well
-        they do there."""
+        they do there. It stays as it is where that was stopped before there was an image of each class."""
         features, targets = (
             torch.cat([getattr(one, part) for one in self._collected]) for part in ("outputs", "targets")
         )
         self._collected.clear()
-        weight, bias = solve(
-            features.cpu().numpy(),
-            targets.cpu().numpy(),
-            classes=len(self._dataset.classes),
-            weight_decay=self._recipe.optimizer.weight_decay,
-            class_weights=weights_of(self._recipe.loss, self._dataset),
-        )
-        head = self._model.head
+        head, classes = self._model.head, len(self._dataset.classes)
         with torch.no_grad():
-            last = [layer for layer in head.modules() if isinstance(layer, torch.nn.Linear)][-1]
-            last.weight.copy_(torch.from_numpy(weight))
-            last.bias.copy_(torch.from_numpy(bias))
+            if len(targets.unique()) == classes:
+                weight, bias = solve(
+                    features.cpu().numpy(),
+                    targets.cpu().numpy(),
+                    classes=classes,
+                    weight_decay=self._recipe.optimizer.weight_decay,
+                    class_weights=weights_of(self._recipe.loss, self._dataset),
+                )
+                last = [layer for layer in head.modules() if isinstance(layer, torch.nn.Linear)][-1]
+                last.weight.copy_(torch.from_numpy(weight))
+                last.bias.copy_(torch.from_numpy(bias))
             head.eval()
             outputs = head(features)
             tally.add(self._task.losses(outputs, targets), outputs, targets)

@@ -324,6 +324,18 @@ def test_a_solved_head_is_the_same_after_a_pause(attempt, small_recipe, coloured
     assert isinstance(rest.events[-1], Outcome)
 
 
+def test_stopped_before_every_class_was_seen_a_head_cannot_be_solved_for_and_the_run_goes_on_later(
+    attempt, small_recipe, coloured
+):
+    recipe = small_recipe.set({"phases.0.solver": "convex", "phases.0.epochs": 1, "batch_size": 2})
+    whole = attempt("whole", recipe, coloured)
+    first = attempt("parts", recipe, coloured, should_stop=lambda: True)
+    assert first.events[-1].state == "stopped"
+    assert first.best.exists()
+    rest = attempt("parts", recipe, coloured, resume=True)
+    assert rest.best.read_bytes() == whole.best.read_bytes()
+
+
 def test_a_balanced_epoch_shows_every_class_equally_often(coloured, small_recipe, attempt, monkeypatch):
     from dataclasses import replace
 
