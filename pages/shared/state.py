@@ -78,11 +78,6 @@ def run_id() -> str | None:
     return st.session_state.get(RUN)
 
 
-def hold_run(id: str) -> None:
-    """Take another run in hand."""
-    st.session_state[RUN] = id
-
-
 def watch_run(id: str) -> None:
     """Take a run in hand and let the Train page show it."""
     st.session_state[RUN] = st.session_state[WATCHED] = id
