@@ -23,7 +23,7 @@ Entry = Mapping[str, Any]
 def loss_curves(entries: Sequence[Entry], *, identity: str = "") -> go.Figure:
     """Loss as each epoch proceeds (thinned to 1,000 points), and of training and validation at its end."""
     figure = go.Figure()
-    steps = thinned(step_points(entries))
+    steps = _where_dense(thinned(step_points(entries)))
     if steps:
         figure.add_scatter(
             x=[x for x, _ in steps],
@@ -128,6 +128,19 @@ def thinned(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> l
     if len(points) <= most:
         return list(points)
     return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+
+
+def _where_dense(points: Sequence[tuple[float, float]]) -> list[tuple[float, float | None]]:
+    """The points, with a gap where the next one is more than an epoch away: a line there would show what nobody saw.
+
+    A head on stored features runs through many epochs between two points.
+    """
+    found: list[tuple[float, float | None]] = list(points[:1])
+    for before, point in pairwise(points):
+        if point[0] - before[0] > 1:
+            found.append((before[0], None))
+        found.append(point)
+    return found
 
 
 def _score(figure: go.Figure, entries: Sequence[Entry], metric: str, names: tuple[str, str]) -> None:

@@ -48,7 +48,7 @@ def rate_curve(found: RateTest, *, identity: str = "") -> go.Figure:
     low, high = math.log10(found.rates[0]), math.log10(found.rates[-1])
     figure.update_xaxes(type="log", range=[low - 0.1, high + 0.1], exponentformat="power", dtick=1, showgrid=False)
     figure.update_yaxes(range=_in_sight(found))
-    figure.update_layout(margin={"t": 44}, legend={"y": 1.06})
+    figure.update_layout(margin={"t": 44})
     return figure
 
 

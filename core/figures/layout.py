@@ -32,8 +32,9 @@ def quiet(figure: go.Figure, *, height: int, x: str = "", y: str = "", identity:
             "orientation": "h",
             "x": 0,
             "y": 1.0,
+            "yref": "container",  # measured from the plot it would slide into it when the page changes its width
             "xanchor": "left",
-            "yanchor": "bottom",
+            "yanchor": "top",
             "title": None,
             "traceorder": "normal",
         },

@@ -126,6 +126,12 @@ def test_a_run_that_has_not_begun_has_empty_curves():
 def test_the_first_step_and_the_first_interval_can_be_seen():
     assert trace(loss_curves([step(1, 1, 2.0)]), "within the epoch").mode == "markers"
     assert trace(loss_curves([step(1, 1, 2.0), step(1, 2, 1.0)]), "within the epoch").mode == "lines"
+
+
+def test_no_line_leads_over_epochs_whose_steps_nobody_saw():
+    line = trace(loss_curves([step(1, 1, 2.0), step(1, 2, 1.5), step(4, 1, 1.0)]), "within the epoch")
+
+    assert line.y == (2.0, 1.5, None, 1.0)
     assert trace(accuracy_curves([epoch(1)]), "95 % interval").line.width > 0
     assert trace(accuracy_curves([epoch(1), epoch(2)]), "95 % interval").line.width == 0
 
