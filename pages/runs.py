@@ -13,7 +13,7 @@ from pages.shared import cache, live, state
 from pages.shared.guard import require_app
 from pages.shared.pickers import nothing, or_stop
 from pages.shared.studies import studies
-from pages.shared.words import SCORE_WORDS, bounds, count, plain
+from pages.shared.words import SCORE_WORDS, bounds, count, field_words, plain
 
 require_app()
 SECONDS = 2  # between looks at the list while something in it is at work
@@ -31,7 +31,7 @@ COLUMNS = {
     ),
     "time": st.column_config.NumberColumn("time (s)", format="%.0f", width=62),
     "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width=96),
-    "name": st.column_config.TextColumn("name", width=170),
+    "name": st.column_config.TextColumn("name", width=236),
     "preset": st.column_config.TextColumn("preset", width="small"),
 }
 
@@ -98,7 +98,7 @@ def differences(run: Run) -> None:
     known = run.recipe.preset in PRESET_LABELS  # a run may be older than a preset's name
     base = preset(run.recipe.preset).recipe() if known else Recipe.parse({"task": run.recipe.task})
     own = [row for row in diff(base, run.recipe) if row.path not in ("dataset", "preset", "name", "task")]
-    rows = [{"choice": row.path, "usually": str(row.left), "here": str(row.right)} for row in own]
+    rows = [{"choice": field_words(row.path), "usually": str(row.left), "here": str(row.right)} for row in own]
     label = f"{count(len(rows), 'choice')} unlike the preset" if rows else "Exactly its preset"
     with st.expander(label, icon=":material/difference:", key="run_differences"):
         if rows:

@@ -15,7 +15,7 @@ from core.recipe import AugmentChoice, Difference, Recipe, diff
 from pages.shared import classifier_form, fields, phases_form, segmenter_form, state, technique_form
 from pages.shared.finder import finder
 from pages.shared.stages import stages
-from pages.shared.words import count, plain
+from pages.shared.words import count, field_words, plain
 
 PRESET, TASK, POLICY, SEED = "train_preset", "train_task", "train_policy", "train_seed"
 REPORT = "train_report"  # which course report, where one of them is the start
@@ -164,7 +164,7 @@ def _about(base: Recipe, recipe: Recipe) -> None:
         if changed:
             with st.popover(f"{count(len(changed), 'choice')} unlike the preset", type="tertiary", key="train_unlike"):
                 for found in changed:
-                    st.markdown(f"{plain(found.path)}: {_told(found.left)} → **{_told(found.right)}**")
+                    st.markdown(f"{plain(field_words(found.path))}: {_told(found.left)} → **{_told(found.right)}**")
                 st.button("As the preset again", key="as_preset", icon=":material/undo:", on_click=_follow_preset)
     if row.page:
         with st.container(border=True, key="report"):
@@ -172,7 +172,9 @@ def _about(base: Recipe, recipe: Recipe) -> None:
             with st.expander(f"Differs from the report in {count(len(row.differs), 'point')}", key="report_differs"):
                 st.markdown("\n".join(f"- {plain(difference)}" for difference in row.differs))
             with st.expander(f"What it sets, and why: {count(len(row.settings), 'choice')}", key="report_settings"):
-                st.markdown("\n".join(f"- **{plain(one.path)}**: {plain(one.reason)}" for one in row.settings))
+                st.markdown(
+                    "\n".join(f"- **{plain(field_words(one.path))}**: {plain(one.reason)}" for one in row.settings)
+                )
 
 
 def _unlike(base: Recipe, recipe: Recipe) -> list[Difference]:
@@ -185,7 +187,7 @@ def _unlike(base: Recipe, recipe: Recipe) -> list[Difference]:
 
 
 def _told(value: Any) -> str:
-    return "nothing" if value is None else plain(str(value), 40)
+    return "nothing" if value is None else plain(f"{value:g}" if isinstance(value, float) else str(value), 40)
 
 
 def _follow_preset() -> None:

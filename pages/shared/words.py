@@ -40,6 +40,69 @@ SCORE_HELP = {
 }
 
 
+FIELD_WORDS = {  # fields of a recipe as the form calls them
+    "accumulate": "batches a step",
+    "augment.policy": "augmentation",
+    "augment.rows": "transforms of the augmentation",
+    "augment.views": "stored variants",
+    "batch_size": "batch",
+    "best_by": "keeps the epoch with the best",
+    "clip": "gradient clipping",
+    "early_stopping.least": "stopping: least change",
+    "early_stopping.metric": "stopping: watches",
+    "early_stopping.patience": "stopping: patience",
+    "ema": "mean of weights",
+    "fit": "how images become square",
+    "image_size": "image size",
+    "loss.class_weights": "how classes count",
+    "loss.label_smoothing": "label smoothing",
+    "loss.name": "loss",
+    "mix.cutmix": "CutMix",
+    "mix.mixup": "MixUp",
+    "mix.probability": "mixed batches",
+    "model.architecture": "architecture",
+    "model.backbone": "backbone",
+    "model.drop_path": "drop-path",
+    "model.dropout": "dropout",
+    "model.encoder": "encoder",
+    "model.head": "head",
+    "model.hidden": "units of the dense layer",
+    "model.weights": "weights at the start",
+    "optimizer.layer_decay": "layer decay",
+    "optimizer.momentum": "momentum",
+    "optimizer.name": "optimizer",
+    "optimizer.weight_decay": "weight decay",
+    "restore_best": "each phase goes on from the best weights",
+    "sampler": "how training images are drawn",
+    "schedule.name": "learning rate over time",
+    "schedule.warmup": "warm-up",
+    "tracker": "figures also to",
+}
+_PHASE_WORDS = {
+    "learning_rate": "learning rate",
+    "trainable": "what trains",
+    "solver": "how the head learns",
+    "schedule.name": "learning rate over time",
+    "schedule.warmup": "warm-up",
+}
+
+
+def field_words(path: str) -> str:
+    """A field of a recipe in the words of the form: "phases.0.learning_rate" as "phase 1, learning rate"."""
+    if path in FIELD_WORDS:
+        return FIELD_WORDS[path]
+    first, *rest = path.split(".")
+    if first == "phases" and rest and rest[0].isdigit():
+        inside = ".".join(rest[1:])
+        return f"phase {int(rest[0]) + 1}" + (f", {_PHASE_WORDS.get(inside, spoken(inside))}" if inside else "")
+    return spoken(path)
+
+
+def spoken(path: str) -> str:
+    """The names in a path as words: "loss.values.gamma" as "loss, gamma"."""
+    return ", ".join(name.replace("_", " ") for name in path.split(".") if name != "values")
+
+
 def plain(text: str, most: int = 0) -> str:
     """A name that Markdown shows letter for letter: no emphasis, link, icon, colour, formula or HTML comes of it.
 

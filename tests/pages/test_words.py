@@ -1,7 +1,7 @@
 import pytest
 
 from core.errors import DatasetError
-from pages.shared.words import bounds, count, duration, measured, plain, sentence, share, size
+from pages.shared.words import bounds, count, duration, field_words, measured, plain, sentence, share, size
 
 NAMES = [
     ("<script>alert(1)</script>", "\\<script\\>alert\\(1\\)\\</script\\>"),
@@ -49,3 +49,17 @@ def test_numbers_stand_with_their_unit_or_interval():
     ]
     assert measured(0.9381, (0.911, 0.957)) == "0.938 [0.911–0.957]"
     assert (share(None), bounds(None)) == ("–", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("mix.mixup", "MixUp"),
+        ("phases.1.learning_rate", "phase 2, learning rate"),
+        ("phases.0", "phase 1"),
+        ("phases.0.schedule.values.factor", "phase 1, schedule, factor"),
+        ("loss.values.gamma", "loss, gamma"),
+    ],
+)
+def test_a_field_of_a_recipe_has_words(path, said):
+    assert field_words(path) == said
