@@ -24,6 +24,12 @@ from pages.shared.words import count, duration
 require_app()
 SECONDS = 1  # between looks at a run at work
 ONCE = "once"
+WATCHING = {  # what there is to see of a run that is not at work
+    RunState.FINISHED: "This is how it learned.",
+    RunState.STOPPED: "This is how it learned until it was stopped.",
+    RunState.PAUSED: "It is paused: Go on takes it up again.",
+    RunState.FAILED: "It did not come to its end.",
+}
 WAYS = {ONCE: "Once", "seeds": "Seeds", "folds": "Folds", "search": "Search"}  # to train a recipe
 
 
@@ -114,9 +120,21 @@ def watch(id: str) -> None:
         instant(cache.store().get(id))
 
 
+def again(id: str) -> None:
+    """The choices for a new run, as this run has them."""
+    with or_stop():
+        run = cache.store().get(id)
+        # A fold and what it leaves out belong to its study, not to what a person chooses.
+        recipe = run.recipe.set({"folds": 0, "fold": 0})
+        if any(card.id == run.facts.dataset for card in cache.library().cards()):
+            state.hold_dataset(run.facts.dataset)
+        recipe_form.begin_with_recipe(recipe, "As an earlier run")
+    st.rerun()
+
+
 def rates(run: Run) -> None:
     """The learning rate over the epochs, folded."""
-    if cache.journal(run.paths):
+    if live.has_curves(run):
         with st.expander("Learning rate over the epochs", key="rates", icon=":material/show_chart:"):
             st.plotly_chart(cache.rates(run.paths), key="curve_rate", config=live.PLAIN_FIGURE, alt="The learning rate")
 
@@ -126,11 +144,17 @@ watched, held = state.watched(), state.run_id()
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     if watched:
         at_work = is_active(state.run_state())
-        told = "Watch it learn. It goes on when you close this page." if at_work else "This is how it learned."
-        st.caption(told, width="content")
-        if st.button("New run", key="new_run", icon=":material/add:"):
-            state.choose_new_run()
-            st.rerun()
+        st.caption(
+            WATCHING.get(state.run_state(), "Watch it learn. It goes on when you close this page."), width="content"
+        )
+        with st.container(horizontal=True, width="content"):
+            if not at_work:
+                told = "Puts all choices of this run into the form, to change some of them and train anew."
+                if st.button("Change its choices", key="run_again", icon=":material/tune:", help=told):
+                    again(watched)
+            if st.button("New run", key="new_run", icon=":material/add:"):
+                state.choose_new_run()
+                st.rerun()
     else:
         told = "Train a model on your images, and watch it learn."
         if state.dataset_id():

@@ -80,9 +80,16 @@ def _said(run: Run) -> list[str]:
     return [f"Epoch {epoch}: {sentence}" if epoch else sentence for sentence, epoch in new.items()]
 
 
+def has_curves(run: Run) -> bool:
+    """Whether there is a curve to draw, or one to come."""
+    entries = cache.journal(run.paths)
+    moved = any(entry.get("kind") in ("step", "epoch") for entry in entries)
+    return bool(entries) and (moved or run.status.state.has_worker)
+
+
 def curves(run: Run) -> None:
     """Loss and score side by side, from the start of the run on."""
-    if not cache.journal(run.paths):
+    if not has_curves(run):
         return
     loss, score = cache.curves(run.paths, run.recipe.task, run.facts.classes)
     left, right = st.columns(2)

@@ -117,6 +117,30 @@ def test_a_waiting_run_says_its_place_and_can_leave_the_queue(visit, waiting_run
     assert RunStore(workspace).status(waiting_run.id).state is RunState.STOPPED
 
 
+def test_the_choices_of_a_run_come_back_into_the_form(visit, finished_run, recipe):
+    app = visit("train")
+    app.button(key="show_run").click().run()
+    app.button(key="run_again").click().run()
+    well(app)
+
+    same = {"name": "", "dataset": "", "augment": finished_run.recipe.augment}
+    assert recipe().model_copy(update=same) == finished_run.recipe.model_copy(update=same)
+    assert app.segmented_control(key=form.PRESET).value == form.A_RECIPE
+    assert app.button(key="train").label == "Train"
+
+
+def test_a_run_that_failed_before_its_first_step_shows_no_empty_curves(visit, finished_run):
+    finished_run.paths.epochs.unlink()
+    finished_run.paths.clock.write_text('{"kind": "start", "attempt": 1, "time": 1.0}\n')
+    write_status(finished_run.paths, replace(finished_run.status, state=RunState.FAILED, sentence="No weights."))
+    app = visit("train")
+    app.button(key="show_run").click().run()
+    well(app)
+
+    assert "It did not come to its end." in words(app)
+    assert not app.get("plotly_chart")
+
+
 def test_a_failed_run_shows_its_sentence_the_end_of_its_log_and_resumes(visit, finished_run, workspace):
     sentence = "The worker ended without a word: <b>killed</b>."
     write_status(finished_run.paths, replace(finished_run.status, state=RunState.FAILED, sentence=sentence))
