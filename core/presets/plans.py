@@ -124,7 +124,7 @@ PLANS: tuple[Plan, ...] = (
     ),
     Plan(
         "rounds",
-        "Rounds of frozen and unfrozen",
+        "Alternating rounds",
         "One epoch of the head alone and one of everything, again and again.",
         "The frozen epochs go at the head's rate and the unfrozen ones at a tenth of it.",
         (IntKnob("rounds", "rounds", 4, 1, 32), _RATE),

@@ -43,8 +43,8 @@ class RunState(StrEnum):
 
 _SENTENCES = {
     RunState.QUEUED: "Waiting for its turn.",
-    RunState.STARTING: "A worker has been given the run and is getting ready.",
-    RunState.RUNNING: "A worker is training.",
+    RunState.STARTING: "Getting ready.",
+    RunState.RUNNING: "It is training.",
     RunState.FINISHED: "All epochs are done; the best weights are kept.",
     RunState.STOPPED: "Stopped on request; what was best until then is kept.",
     RunState.PAUSED: "Paused; it goes on exactly where it stopped.",

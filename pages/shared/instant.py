@@ -196,10 +196,12 @@ def difference_in_words(found: Paired) -> str:
     if not found.gained and not found.lost:
         same = "No validation image changed sides"
         return f"{same}; {count(found.moved, 'wrong one')} got another name." if found.moved else f"{same}."
+    gained, lost = (f"**{number}** {'was' if number == 1 else 'were'}" for number in (found.gained, found.lost))
     told = (
-        f"Of {count(found.images, 'validation image')}, **{found.gained}** were wrong and are right now, and "
-        f"**{found.lost}** were right and are wrong now."
+        f"Of {count(found.images, 'validation image')}, {gained} wrong and now right, and {lost} right and now wrong."
     )
+    if round(100 * found.p) == 100:
+        return f"{told} Chance alone makes so small a difference all the time (McNemar's test): nothing to build on."
     often = "less than once" if found.p < 0.01 else f"about {count(max(1, round(100 * found.p)), 'time')}"
     verdict = "hardly chance" if found.p < SURE else "no difference to build on"
     return f"{told} By chance alone sides change as unevenly {often} in 100 (McNemar's test): {verdict}."

@@ -27,6 +27,7 @@ OF_PRESET, OWN = "preset", "own"  # stand among the plans for the preset's phase
 LINES = 5  # phases that are drawn as a line each; more of them become a table
 MOST = next(rule.max_length for rule in Recipe.model_fields["phases"].metadata if hasattr(rule, "max_length"))
 OF_RECIPE = ""  # stands for the recipe's own schedule, among the schedules of a phase
+AS_THE_RUN = "as the whole run"  # how it is called
 FIELDS = ("name", "trainable", "epochs", "learning_rate", "solver", "norms")  # that have a widget each
 RATE_STEP = 1e-4
 TABLE = 248  # pixels: its head and six rows
@@ -182,7 +183,7 @@ def _chosen(phases: list[dict[str, Any]]) -> int:
 
 
 def _schedule_words(phase: dict[str, Any]) -> str:
-    return schedule_row(phase["schedule"]["name"]).label if phase["schedule"] else "of the recipe"
+    return schedule_row(phase["schedule"]["name"]).label if phase["schedule"] else AS_THE_RUN
 
 
 def _line(base: Recipe, number: int, phases: list[dict[str, Any]], layers: Mapping[str, str]) -> None:
@@ -230,13 +231,13 @@ def _schedule(number: int, phase: dict[str, Any]) -> None:
     key = fields.key(f"phases.{number}.schedule.name")
     if key not in st.session_state:
         st.session_state[key] = phase["schedule"]["name"] if phase["schedule"] else OF_RECIPE
-    options = {OF_RECIPE: "of the recipe"} | {row.name: row.label for row in SCHEDULES}
+    options = {OF_RECIPE: AS_THE_RUN} | {row.name: row.label for row in SCHEDULES}
     st.selectbox(
         "Rate over time",
         list(options),
         format_func=options.get,
         key=key,
-        help="How the learning rate moves within this phase; that of the recipe stands under Optimizer and schedule.",
+        help="How the learning rate moves in this phase; that of the whole run stands under Optimizer and schedule.",
         persist_state="session",
     )
     _take_schedule(number, phase)

@@ -15,7 +15,7 @@ from core.train.schedules import SCHEDULES, schedule_row
 from pages.shared import fields
 from pages.shared.words import SCORE_WORDS, plain
 
-DEVICES = {"auto": "GPU where there is one", "cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
+DEVICES = {"auto": "GPU, else CPU", "cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 PRECISIONS = {"auto": "chosen by the device"}
 TRACKERS = {"none": "nowhere else", "tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases"}
 FIGURE_WORDS = {"loss": "validation loss", "accuracy": "validation accuracy", "dice": "mean Dice", "iou": "mean IoU"}

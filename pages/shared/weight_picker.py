@@ -29,7 +29,7 @@ def weight_picker(base: Recipe, dataset: Dataset) -> dict[str, Any]:
     if FILE not in st.session_state:
         st.session_state[FILE] = "" if said in KINDS else said
     st.selectbox(
-        "Encoder starts from" if base.task == "segmentation" else "Starts from",
+        "Weights of the encoder at the start" if base.task == "segmentation" else "Weights at the start",
         list(KINDS),
         format_func=KINDS.get,
         key=KIND,

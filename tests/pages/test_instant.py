@@ -105,6 +105,8 @@ def test_under_a_run_of_masks_there_is_no_panel(panel, finished_mask_run):
     [
         (Paired(171, 9, 1, 0, 0.02), "hardly chance"),
         (Paired(171, 9, 7, 0, 0.8), "about 80 times in 100"),
+        (Paired(171, 9, 1, 0, 0.02), "9** were wrong and now right, and **1** was right and now wrong"),
+        (Paired(171, 2, 1, 0, 1.0), "nothing to build on"),
         (Paired(1, 0, 0, 0, 1.0), "No validation image changed sides."),
         (Paired(9, 0, 0, 1, 1.0), "1 wrong one got another name"),
     ],
