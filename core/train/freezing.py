@@ -28,16 +28,18 @@ class Frozen:
     frozen: int
 
 
-def freeze(backbone: nn.Module, head: nn.Module, trainable: str, *, norms: str = "learn") -> Frozen:
+def freeze(
+    backbone: nn.Module, head: nn.Module, trainable: str, *, norms: str = "learn", field: str = "trainable"
+) -> Frozen:
     """Let only the part named by `trainable` require gradients; the head always does.
 
     `trainable` is "head", "everything", "last 40%", "last 4 layers" or "last 2 blocks"; shares and counts are of the
     backbone, and of a share at least one layer is left trainable. With `norms` "still" the backbone's batch norms that
     learn are in evaluation mode as well: they neither measure batches nor drift, and their scale and shift learn.
-    Raises RecipeError for other words, and for more layers or blocks than there are.
+    Raises RecipeError, about `field`, for other words, and for more layers or blocks than there are.
     """
     layers = layers_of(backbone)
-    moving = _moving(backbone, layers, trainable)
+    moving = _moving(backbone, layers, trainable, field)
     for layer in layers:
         for parameter in layer.parameters(recurse=False):
             parameter.requires_grad_(layer in moving)
@@ -59,9 +61,9 @@ def set_training(model: nn.Module, frozen: Frozen) -> None:
         part.training = False  # not eval(), which would take the parts that learn along
 
 
-def _moving(backbone: nn.Module, layers: list[nn.Module], trainable: str) -> set[nn.Module]:
+def _moving(backbone: nn.Module, layers: list[nn.Module], trainable: str, field: str) -> set[nn.Module]:
     if not TRAINABLE.fullmatch(trainable):
-        raise RecipeError("trainable", found=repr(trainable), expected=TRAINABLE_WORDS)
+        raise RecipeError(field, found=repr(trainable), expected=TRAINABLE_WORDS)
     if trainable == "head":
         return set()
     if trainable == "everything":
@@ -69,16 +71,16 @@ def _moving(backbone: nn.Module, layers: list[nn.Module], trainable: str) -> set
     number = int(re.search(r"\d+", trainable).group())
     if "block" in trainable:
         blocks = blocks_of(backbone)
-        _insist_on_enough(number, len(blocks), trainable, "blocks")
+        _insist_on_enough(number, len(blocks), trainable, "blocks", field)
         return {layer for block in blocks[-number:] for layer in block}
     count = max(1, round(len(layers) * number / 100)) if "%" in trainable else number
-    _insist_on_enough(count, len(layers), trainable, "layers")
+    _insist_on_enough(count, len(layers), trainable, "layers", field)
     return set(layers[-count:])
 
 
-def _insist_on_enough(wanted: int, there: int, trainable: str, what: str) -> None:
+def _insist_on_enough(wanted: int, there: int, trainable: str, what: str, field: str) -> None:
     if wanted > there:
-        raise RecipeError("trainable", found=repr(trainable), expected=f"at most the backbone's {there} {what}")
+        raise RecipeError(field, found=repr(trainable), expected=f"at most the backbone's {there} {what}")
 
 
 def _norms(layers: set[nn.Module]) -> tuple[nn.Module, ...]:

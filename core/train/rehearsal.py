@@ -19,7 +19,7 @@ from core.models.weight_files import read_tensors
 from core.models.weights import is_file, locate
 from core.recipe import ModelChoice, Phase, Recipe, SegmenterChoice
 from core.train.devices import accelerator_for
-from core.train.freezing import freeze
+from core.train.freezing import Frozen, freeze
 from core.train.task import Network, build_model
 
 
@@ -36,8 +36,8 @@ def rehearse(recipe: Recipe) -> None:
     model = _without_numbers(recipe, 2)
     _gmacs(model, recipe)
     _insist_on_fitting_weights(model, recipe.model)
-    for phase in recipe.phases:
-        freeze(model.backbone, model.head, phase.trainable)
+    for number, phase in enumerate(recipe.phases):
+        _freeze(model, phase, number)
 
 
 def describe(recipe: str, classes: int) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def describe(recipe: str, classes: int) -> dict[str, Any]:
         model = _without_numbers(wanted, classes)
         facts |= _sizes(model, wanted)
         _insist_on_fitting_weights(model, wanted.model)
-        facts["phases"] = [_phase(model, phase) for phase in wanted.phases]
+        facts["phases"] = [_phase(model, phase, number) for number, phase in enumerate(wanted.phases)]
     except FoveaError as error:
         facts["error"] = str(error)
     return facts
@@ -109,8 +109,13 @@ def _gmacs(model: Network, recipe: Recipe) -> float | None:
     return counter.get_total_flops() / 2e9
 
 
-def _phase(model: Network, phase: Phase) -> dict[str, Any]:
-    frozen = freeze(model.backbone, model.head, phase.trainable, norms=phase.norms)
+def _freeze(model: Network, phase: Phase, number: int) -> Frozen:
+    field = f"phases.{number}.trainable"
+    return freeze(model.backbone, model.head, phase.trainable, norms=phase.norms, field=field)
+
+
+def _phase(model: Network, phase: Phase, number: int) -> dict[str, Any]:
+    frozen = _freeze(model, phase, number)
     learning = set(layers_of(model.backbone)) - set(frozen.layers)
     return {
         "name": phase.name,
