@@ -267,5 +267,5 @@ def _not_to_be_had(name: str, found: str, here: Here = weights_here) -> WeightsE
         f"The pretrained weights of {name} cannot be had",
         found=found,
         expected=f"{kind} whose weights are here: {known}" if known else "",
-        do="Choose one of these, connect to the network, or set model.weights to a file or to 'random'",
+        do="Choose one of these, connect to the network, or start from random weights or a file (model.weights)",
     )

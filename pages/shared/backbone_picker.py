@@ -30,8 +30,9 @@ def backbone_picker(base: Recipe) -> dict[str, Any]:
     name = str(st.session_state[key])
     row = find_row(name)
     about = f"{plain(row.sentence)} Licence {plain(row.licence)}." if row else "A network of timm outside the catalog."
-    st.caption(f"{about} {plain(cache.weights(name).sentence)}")
-    if not cache.weights(name).here and fields.held(base, "model.weights") == "pretrained":
+    published = fields.held(base, "model.weights") == "pretrained"
+    st.caption(f"{about} {plain(cache.weights(name).sentence)}" if published else about)
+    if published and not cache.weights(name).here:
         there = next((row.label for row in BACKBONES if cache.weights(row.name).here), "")
         other = f", or {plain(there)}, whose weights are here" if there else ""
         st.caption(f":material/wifi_off: No network? Choose random weights under *Weights at the start*{other}.")

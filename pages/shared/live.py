@@ -11,6 +11,7 @@ from pages.shared.pickers import or_stop
 from pages.shared.words import SCORE_HELP, SCORE_WORDS, bounds, duration, plain, share, state_badge
 
 MOST_SAID = 3  # the last ones; rounds of many phases may each end early
+RATE_STEP = 1e-4  # of a learning rate's field
 PLAIN_FIGURE = {"displaylogo": False, "modeBarButtons": [["toImage"]]}  # of plotly's buttons only "download"
 
 
@@ -147,7 +148,7 @@ def _continue(run: Run) -> None:
         st.markdown("Go on as a new run; this one stays as it is. The learning rate rises and falls once more.")
         epochs = st.number_input("Epochs", 1, 1000, last.epochs, key=f"continue_epochs_{run.id}")
         rate = st.number_input(
-            "Learning rate", 1e-7, 10.0, last.learning_rate, format="%g", key=f"continue_rate_{run.id}"
+            "Learning rate", 1e-7, 10.0, last.learning_rate, RATE_STEP, "%g", key=f"continue_rate_{run.id}"
         )
         if st.button("Continue", type="primary", key=f"continue_{run.id}"):
             with or_stop():

@@ -40,6 +40,8 @@ def weight_picker(base: Recipe, dataset: Dataset) -> dict[str, Any]:
     kind = fields.among(st.session_state[KIND], KINDS, PATH)
     if kind == "run":
         return _run(base, dataset)
+    if kind == "random" and base.task == "classification":
+        st.caption("It has seen no picture yet: let everything learn, for more epochs. A head alone would only guess.")
     return {PATH: _file()} if kind == "file" else {PATH: kind}
 
 

@@ -126,3 +126,10 @@ def test_masks_start_from_a_run_with_their_decoder(visit, app, finished_mask_run
     assert recipe().model.encoder == "tu-test_efficientnet"
     assert recipe().model.weights == str(finished_mask_run.paths.best)
     assert "Its decoder is taken along" in words(app)
+
+
+def test_of_random_weights_is_said_what_they_can_do(visit, app, tiny_dataset):
+    app = choosing(visit, app)
+    assert "would only guess" not in words(app)
+    start_from(app, "random")
+    assert "would only guess" in words(app)
