@@ -19,7 +19,7 @@ MASK_PASSES_PER_STEP = 4.0
 FROZEN_PASSES_PER_STEP = 2.8  # the same where the encoder stays as it is
 # A head that found every feature stored has a pace of thousands, which says nothing about looking at pictures. No CPU
 # is so many times quicker than the rule of thumb.
-CREDIBLE = 20.0
+CREDIBLE = 5.0
 START_SECONDS = 3.0  # loading the model and writing the report
 
 
