@@ -26,7 +26,7 @@ from core.train.freezing import freeze, set_training
 from core.train.losses import weights_of
 from core.train.optimizers import build_optimizer
 from core.train.schedules import build_schedule
-from core.train.sources import FeatureSource, Itinerary, OrderedBatches, ShuffledBatches
+from core.train.sources import FeatureSource, Itinerary, Order, OrderedBatches, ShuffledBatches
 from core.train.task import Batch, Network, Source, Tally, Task
 
 SMALLEST_PIECE = 2  # images: batch normalisation cannot learn from one
@@ -82,8 +82,7 @@ class Course:
 
         shares = accelerator.process_index, accelerator.num_processes
         train = _rows(dataset, "train")
-        labels = [dataset.samples[row].label for row in train] if recipe.sampler == "balanced" else None
-        order = None if labels is None else _Balanced(np.asarray(labels))
+        order = _balanced(dataset, train) if recipe.sampler == "balanced" else None
         self._epoch = ShuffledBatches(train, recipe.batch_size, recipe.seed, order=order, shares=shares)
         self._draws = views(recipe.augment) if self.convex else 1  # variants of each image that one epoch looks at
         self.steps = len(self._epoch) * self._draws
@@ -100,7 +99,7 @@ class Course:
         # Accelerate's optimizer is for the scale of float16. It looks for a package at every step, which is a third of
         # a step on stored features.
         self._optimizer = accelerator.prepare(optimizer) if accelerator.scaler else optimizer
-        self._collected: list[Learned] = []  # of a convex phase
+        self._collected: list[Batch] = []  # features and labels that a convex phase has seen
         self._still: dict[str, torch.Tensor] = {}  # a copy of the weights, of which only the head's change
         self._bad_step = None if accelerator.device.type == "cpu" else torch.zeros((), device=accelerator.device)
         self._loader, self._itinerary = self._load(source)
@@ -238,16 +237,14 @@ class Course:
 
     def _collect(self, features: torch.Tensor, targets: torch.Tensor) -> Learned:
         with torch.no_grad():
+            self._collected.append((features, targets))
             outputs = self._plain_way(features)
-            self._collected.append(Learned(self._task.losses(outputs, targets), features, targets))
-        return Learned(self._collected[-1].losses, outputs, targets)
+            return Learned(self._task.losses(outputs, targets), outputs, targets)
 
     def solve(self, tally: Tally) -> Tally:
         """Give the head the weights that are best for all that a convex phase has learned from, and count how well
         they do there. It stays as it is where that was stopped before there was an image of each class."""
-        features, targets = (
-            torch.cat([getattr(one, part) for one in self._collected]) for part in ("outputs", "targets")
-        )
+        features, targets = (torch.cat(parts) for parts in zip(*self._collected, strict=True))
         self._collected.clear()
         head, classes = self._model.head, len(self._dataset.classes)
         with torch.no_grad():
@@ -336,10 +333,9 @@ class Course:
             "scaler": self._accelerator.scaler.state_dict() if self._accelerator.scaler else {},
             "mean": self._mean_way.module.state_dict() if self._mean_way else {},
             "taken": self._taken,
-            "pieces": self.pieces,
             # Of batches since the optimizer stepped last.
             "gradients": {name: p.grad for name, p in self._plain_way.named_parameters() if p.grad is not None},
-            "collected": [one._asdict() for one in self._collected],
+            "collected": self._collected,
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -350,12 +346,12 @@ class Course:
             self._accelerator.scaler.load_state_dict(saved["scaler"])
         if self._mean_way:
             self._mean_way.module.load_state_dict(saved["mean"])
-        self._taken, self.pieces = saved["taken"], saved["pieces"]
+        self._taken = saved["taken"]
         device = self._accelerator.device
         for name, parameter in self._plain_way.named_parameters():
             if name in saved["gradients"]:
                 parameter.grad = saved["gradients"][name].to(device, memory_format=torch.preserve_format)
-        self._collected = [Learned(**{k: v.to(device) for k, v in one.items()}) for one in saved["collected"]]
+        self._collected = [(features.to(device), targets.to(device)) for features, targets in saved["collected"]]
 
     def close(self) -> None:
         """Release what only this phase needs: Accelerate would keep every optimizer it ever prepared."""
@@ -364,14 +360,10 @@ class Course:
         self._accelerator.free_memory()
 
 
-class _Balanced:
+def _balanced(dataset: Dataset, train: Sequence[int]) -> Order:
     """An order of an epoch in which every class comes equally often."""
-
-    def __init__(self, labels: np.ndarray) -> None:
-        self._labels = labels
-
-    def __call__(self, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        return rows[balanced_order(self._labels, generator)]
+    labels = np.asarray([dataset.samples[row].label for row in train])
+    return lambda rows, generator: rows[balanced_order(labels, generator)]
 
 
 def _rows(dataset: Dataset, split: str) -> Sequence[int]:

@@ -18,6 +18,7 @@ from core.seeding import derive
 from core.train.features import FrozenFeatures
 
 Index = tuple[int, int | None]  # row of the dataset, draw of the augmentation
+Order = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # the rows of an epoch in the order they come in
 
 
 class ShuffledBatches:
@@ -34,7 +35,7 @@ class ShuffledBatches:
         batch_size: int,
         seed: int,
         *,
-        order: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        order: Order | None = None,
         shares: tuple[int, int] = (0, 1),
     ) -> None:
         self._rows = np.asarray(rows)
