@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from timm.utils import ModelEmaV3
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from core.augment.catalog import resolve, views
@@ -67,6 +69,7 @@ class Course:
         self.pieces = pieces  # that a batch is learned from in, one after the other: as many as memory asks for
         self.convex = phase.solver == "convex"
         self._frozen = freeze(model.backbone, model.head, phase.trainable, norms=phase.norms)
+        set_training(model, self._frozen)
         self._mixing = task.mixing()
         rows = resolve(recipe.augment)
         if phase.trainable == "head" and task.stores_features and self._mixing is None:
@@ -83,7 +86,8 @@ class Course:
         shares = accelerator.process_index, accelerator.num_processes
         train = _rows(dataset, "train")
         order = _balanced(dataset, train) if recipe.sampler == "balanced" else None
-        self._epoch = ShuffledBatches(train, recipe.batch_size, recipe.seed, order=order, shares=shares)
+        least = 2 if _norms_learn(way) else 1
+        self._epoch = ShuffledBatches(train, recipe.batch_size, recipe.seed, order=order, shares=shares, least=least)
         self._draws = views(recipe.augment) if self.convex else 1  # variants of each image that one epoch looks at
         self.steps = len(self._epoch) * self._draws
         self._validation = OrderedBatches(_rows(dataset, "validation"), task.validation_batch, shares=shares)
@@ -103,7 +107,6 @@ class Course:
         self._still: dict[str, torch.Tensor] = {}  # a copy of the weights, of which only the head's change
         self._bad_step = None if accelerator.device.type == "cpu" else torch.zeros((), device=accelerator.device)
         self._loader, self._itinerary = self._load(source)
-        set_training(model, self._frozen)
 
     def _load(self, source: Source) -> tuple[DataLoader, Itinerary]:
         # Features come from the model itself, so they are made in this process.
@@ -247,11 +250,12 @@ class Course:
         features, targets = (torch.cat(parts) for parts in zip(*self._collected, strict=True))
         self._collected.clear()
         head, classes = self._model.head, len(self._dataset.classes)
+        whole, labels = (self._of_all(part) for part in (features, targets))
         with torch.no_grad():
-            if len(targets.unique()) == classes:
+            if len(np.unique(labels)) == classes:
                 weight, bias = solve(
-                    features.cpu().numpy(),
-                    targets.cpu().numpy(),
+                    whole,
+                    labels,
                     classes=classes,
                     weight_decay=self._recipe.optimizer.weight_decay,
                     class_weights=weights_of(self._recipe.loss, self._dataset),
@@ -264,6 +268,12 @@ class Course:
             tally.add(self._task.losses(outputs, targets), outputs, targets)
         set_training(self._model, self._frozen)
         return tally
+
+    def _of_all(self, rows: torch.Tensor) -> np.ndarray:
+        """The rows that all processes have together, in the same order in each."""
+        if self._accelerator.num_processes == 1:
+            return rows.cpu().numpy()
+        return np.concatenate(gather_object([rows.cpu().numpy()]))
 
     # Looking
 
@@ -364,6 +374,11 @@ def _balanced(dataset: Dataset, train: Sequence[int]) -> Order:
     """An order of an epoch in which every class comes equally often."""
     labels = np.asarray([dataset.samples[row].label for row in train])
     return lambda rows, generator: rows[balanced_order(labels, generator)]
+
+
+def _norms_learn(way: torch.nn.Module) -> bool:
+    """Whether a batch norm of it measures the batches it sees."""
+    return any(isinstance(part, _BatchNorm) and part.training for part in way.modules())
 
 
 def _rows(dataset: Dataset, split: str) -> Sequence[int]:

@@ -24,9 +24,9 @@ Order = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # the rows of a
 class ShuffledBatches:
     """Batches of (row, draw) for one epoch at a time, shuffled by seed and epoch alone.
 
-    A last batch of fewer images than the smallest that can be learned from joins the batch before it: batch
-    normalisation needs two, and of several processes each needs as many. `shares` (which of how many) gives a
-    process its part of every batch; `order(rows, generator)` arranges the rows of an epoch, a permutation unless told.
+    A last batch of one image joins the batch before it, since batch normalisation cannot learn from one, and so does
+    one that leaves a process with fewer than `least`. `shares` (which of how many) gives a process its part of every
+    batch; `order(rows, generator)` arranges the rows of an epoch, a permutation unless told.
     """
 
     def __init__(
@@ -37,12 +37,13 @@ class ShuffledBatches:
         *,
         order: Order | None = None,
         shares: tuple[int, int] = (0, 1),
+        least: int = 2,
     ) -> None:
         self._rows = np.asarray(rows)
         self._seed, self._order = seed, order or _permuted
         self._mine, self._shares = shares
         whole, rest = divmod(len(self._rows), batch_size)
-        batches = max(1, whole + (rest >= 2 * self._shares))
+        batches = max(1, whole + (rest >= max(2, least * self._shares)))
         self._ends = [*range(batch_size, batch_size * batches, batch_size), len(self._rows)]
         self._draw, self._done = 0, 0
 

@@ -111,9 +111,12 @@ def test_a_run_that_starts_from_another_trains_and_says_what_it_took(visit, app,
     app.number_input(key="train_phases_0_epochs").set_value(1).run()
     app.button(key="train").click().run()
     well(app)
-    newest = RunStore(workspace).list()[0]
+    assert not app.error, app.error[0].value
+    [newest] = [run for run in RunStore(workspace).list() if run.id != finished_run.id]
     assert newest.state is RunState.FINISHED, newest.sentence
-    entries = RunStore(workspace).get(newest.id).journal.read()
+    run = RunStore(workspace).get(newest.id)
+    assert run.recipe.model.weights == str(finished_run.paths.best)
+    entries = run.journal.read()
     said = [entry["sentence"] for entry in entries if entry["kind"] == "said"]
     assert said == [
         f"Backbone and head start from run {finished_run.id}, which has the same classes in the same order."

@@ -16,15 +16,17 @@ WHOLE = {
     "accumulate": 2,
 }
 
+SOLVED = {"phases.0.solver": "convex", "phases.0.epochs": 1}
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, WHOLE], ids=["head", "everything"])
+@pytest.mark.parametrize("changes", [{}, WHOLE, SOLVED], ids=["head", "everything", "solved"])
 def test_two_processes_measure_what_one_measures(attempt, small_recipe, coloured, tmp_path, changes):
-    recipe = small_recipe.set({"batch_size": 5, "phases.0.epochs": 2} | changes)  # 24 images, in unequal shares
+    recipe = small_recipe.set({"batch_size": 7, "phases.0.epochs": 2} | changes)  # 24 images, in unequal shares
     alone = attempt("alone", recipe, coloured)
     first, second = train_together(recipe.set({"processes": 2}), coloured, tmp_path / "together", 2)
     ends = [event for event in first if event["event"] == "EpochEnd"]
-    assert len(ends) == 2
+    assert len(ends) == recipe.epochs
     for ours, theirs in zip(ends, alone.of(EpochEnd), strict=True):
         for split, figures in (("train", theirs.train), ("validation", theirs.validation)):
             assert ours[split] == pytest.approx(figures, abs=1e-4)
@@ -36,4 +38,6 @@ def test_two_processes_measure_what_one_measures(attempt, small_recipe, coloured
     ]
     assert same[0] == same[1], "all processes come to the same figures"
     ours, theirs = load_file(tmp_path / "together" / "best.safetensors"), load_file(alone.best)
-    assert all(torch.allclose(ours[name].float(), theirs[name].float(), atol=1e-4) for name in theirs)
+    for name in theirs:  # a solved head's weights go up to 50, so that what is equal is a share of them
+        largest = max(1.0, theirs[name].float().abs().max().item())
+        assert torch.allclose(ours[name].float(), theirs[name].float(), atol=1e-4 * largest), name
