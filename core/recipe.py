@@ -78,6 +78,7 @@ class AugmentChoice(_Part):
     policy: str = "light"  # a policy of core.augment.catalog, or the name of rows of one's own
     rows: tuple[TransformChoice, ...] | None = None  # None: the rows that the catalog has for this policy
     views: Annotated[int, Field(ge=1, le=16)] = 2  # variants per image while the backbone is frozen; one pass each
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # of the draws; None: the recipe's own
 
 
 class ScheduleChoice(_Part):
@@ -199,6 +200,11 @@ class Recipe(_Part):
     def score(self) -> str:
         """The validation metric that stands for a run: higher is better."""
         return SCORES[self.task]
+
+    @property
+    def draw_seed(self) -> int:
+        """The seed of the variants that augmentation draws."""
+        return self.seed if self.augment.seed is None else self.augment.seed
 
     @property
     def epochs(self) -> int:

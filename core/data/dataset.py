@@ -4,6 +4,7 @@
     dataset.json     what it is: name, classes, where it came from, how it was split, counts
     samples.csv      one line per image
     skipped.csv      one line per file that was left out, with the reason
+    revisions/2/     what was made of it later, with a description and a table of its own (see core.data.revisions)
     files/ab/ab…jpg  the images, byte for byte as they came, named by their SHA-256
     masks/ab/ab…png  for segmentation: class indices, named by the SHA-256 of the file; 255 is ignored
     thumbs/ab/ab…jpg small JPEGs of them
@@ -26,6 +27,7 @@ SPLITS = ("train", "validation", "test")
 THUMBNAIL_SIDE = 160  # pixels, long side; a grid cell on a page is at most this wide
 
 DESCRIPTION, SAMPLES, SKIPPED = "dataset.json", "samples.csv", "skipped.csv"
+REVISIONS, REVISION = "revisions", "revision.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Sample:
     format: str  # Pillow's name of the format: "JPEG", "PNG", ...
     mask: str = ""  # relative to the dataset folder: 8-bit grey PNG of the image's size, class indices and IGNORE
     pixels: tuple[int, ...] = ()  # of the mask, for each class; what is missing to width x height is ignored
+    mode: str = ""  # Pillow's name of the colours in the file: "RGB", "L", "P", ...; "" where nobody looked
+    group: str = ""  # what it shares with others that must be in its split: a patient, a video, a slide; "" for none
+    twins: str = ""  # of pictures that look nearly the same: the id of the first of them; "" for one like no other
 
     @property
     def holds(self) -> tuple[int, ...]:
@@ -55,6 +60,30 @@ class Sample:
     def thumbnail(self) -> str:
         """Where its thumbnail is, relative to the dataset folder."""
         return thumbnail_file(self.digest)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One way in which a revision differs from the one before it."""
+
+    kind: str  # "exclude", "relabel", "move" (to a split), "deal" (into splits anew) or "restore" (an earlier revision)
+    samples: tuple[str, ...]  # ids, as the revision before it has them
+    to: str = ""  # of a relabelling the class's name, of a move the split, of a deal the SplitRule as JSON, of a
+    # restoring the number of the revision
+    why: str = ""  # the reason, as a sentence
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for a person: "2 pictures left out: they cannot be told apart."."""
+        number = f"{len(self.samples):,} {'picture' if len(self.samples) == 1 else 'pictures'}"
+        done = {
+            "exclude": f"{number} left out",
+            "relabel": f"{number} now called {self.to}",
+            "move": f"{number} moved to the {self.to} split",
+            "deal": f"{number} dealt into splits anew",
+            "restore": f"everything again as in revision {self.to}",
+        }[self.kind]
+        return f"{done}: {self.why}" if self.why else f"{done}."
 
 
 @dataclass(frozen=True)
@@ -83,6 +112,13 @@ class Dataset:
     skipped: tuple[Skipped, ...]
     bytes: int  # size of the image files
     mask_map: tuple[tuple[str, str], ...] = ()  # (value or colour in the masks as they came, class or "" for ignored)
+    revision: int = 1  # 1 as it was imported
+    changes: tuple[Change, ...] = ()  # what makes this revision differ from the one before it
+
+    @property
+    def reference(self) -> str:
+        """How a command calls this very revision: "cells-1a2b3c@2"."""
+        return f"{self.id}@{self.revision}"
 
     def of(self, split: str) -> tuple[Sample, ...]:
         """The samples of one split, in their order. Raises DatasetError for a name that is no split."""
@@ -122,7 +158,7 @@ class Dataset:
             raise DatasetError(
                 f"The dataset {self.name!r} has no such sample",
                 found=repr(id),
-                expected=f"an id from 000000 to {len(self.samples) - 1:06d}",
+                expected=f"an id from {self.samples[0].id} to {self.samples[-1].id}" if self.samples else "",
             ) from None
 
     @cached_property
@@ -187,12 +223,26 @@ def save_dataset(dataset: Dataset) -> None:
     write_json(dataset.folder / DESCRIPTION, describe(dataset))
 
 
-def load_dataset(folder: Path) -> Dataset:
-    """The dataset in `folder`. Raises DatasetError when there is none or its tables cannot be read."""
+def load_dataset(folder: Path, revision: int = 0) -> Dataset:
+    """The dataset in `folder` in one of its revisions, by default the newest.
+
+    Raises DatasetError when there is none, or no such revision, or its tables cannot be read.
+    """
     about = read_json(folder / DESCRIPTION)
     if not isinstance(about, dict):
         raise DatasetError(f"There is no dataset in {folder}", expected=f"a file {DESCRIPTION}")
+    newest = newest_revision(folder)
+    revision = revision or newest
+    if not 1 <= revision <= newest:
+        raise DatasetError(
+            f"The dataset {about.get('name')!r} has no such revision",
+            found=str(revision),
+            expected=f"1 to {newest}" if newest > 1 else "1, the only one",
+        )
+    place = revision_folder(folder, revision)
     try:
+        if revision > 1:
+            about |= read_json(place / REVISION) or {"samples": None}
         return Dataset(
             folder=folder,
             id=about["id"],
@@ -204,15 +254,28 @@ def load_dataset(folder: Path) -> Dataset:
             created=about["created"],
             fingerprint=about["fingerprint"],
             split_rule=about["split_rule"],
-            samples=read_table(folder / SAMPLES, Sample),
+            samples=read_table(place / SAMPLES, Sample),
             skipped=read_table(folder / SKIPPED, Skipped),
             bytes=about["bytes"],
             mask_map=tuple((value, label) for value, label in about.get("mask_map", ())),
+            revision=revision,
+            changes=tuple(Change(**{**one, "samples": tuple(one["samples"])}) for one in about.get("changes", ())),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(
             f"The dataset in {folder} cannot be read", found=f"{type(error).__name__}: {error}", do="Import it again"
         ) from error
+
+
+def newest_revision(folder: Path) -> int:
+    """The number of the newest revision of the dataset in `folder`."""
+    numbers = (path.parent.name for path in (folder / REVISIONS).glob(f"*/{REVISION}"))
+    return max((int(name) for name in numbers if name.isdecimal()), default=1)
+
+
+def revision_folder(folder: Path, revision: int) -> Path:
+    """Where the table of a revision lies: the dataset's own folder for the first one."""
+    return folder if revision == 1 else folder / REVISIONS / str(revision)
 
 
 Row = TypeVar("Row", Sample, Skipped)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.data.cache import forget
-from core.data.dataset import DESCRIPTION, Dataset, load_dataset
-from core.errors import DatasetError, storage_errors
+from core.data.dataset import DESCRIPTION, REVISION, Dataset, load_dataset, newest_revision, revision_folder
+from core.errors import DatasetError, shown, storage_errors
 from core.workspace import Workspace, read_json, safe_id, write_json
 
 
@@ -26,6 +26,7 @@ class DatasetCard:
     split_rule: str
     fingerprint: str
     skipped: int
+    revision: int  # the newest, of which all this is told
 
 
 class Library:
@@ -44,8 +45,16 @@ class Library:
         return sorted(found, key=lambda card: (-card.created, card.id))
 
     def get(self, id: str) -> Dataset:
-        """The dataset with this id. Raises DatasetError, listing what there is, when there is none."""
-        return load_dataset(self._folder(id))
+        """The dataset with this id in its newest revision, or in the one that "id@2" names.
+
+        Raises DatasetError, listing what there is, when there is none.
+        """
+        id, at, number = id.partition("@")
+        if at and not (number.isascii() and number.isdecimal() and 0 < int(number) < 10**9):
+            raise DatasetError(
+                "There is no such revision", found=shown(f"{id}@{number}"), expected="as in cells-1a2b@2"
+            )
+        return load_dataset(self._folder(id), int(number or 0))
 
     def rename(self, id: str, name: str) -> None:
         """Give a dataset another name; its id stays. Raises DatasetError when there is no such dataset or no name."""
@@ -84,8 +93,11 @@ class Library:
         )
 
     def _card(self, id: str) -> DatasetCard | None:
-        about = read_json(self._workspace.datasets / id / DESCRIPTION)
+        folder = self._workspace.datasets / id
+        about, revision = read_json(folder / DESCRIPTION), newest_revision(folder)
         try:
+            if revision > 1:
+                about |= read_json(revision_folder(folder, revision) / REVISION) | {"created": about["created"]}
             return DatasetCard(
                 id=id,
                 name=about["name"],
@@ -98,6 +110,7 @@ class Library:
                 split_rule=about["split_rule"],
                 fingerprint=about["fingerprint"],
                 skipped=about["skipped"],
+                revision=revision,
             )
         except (KeyError, TypeError):
             return None

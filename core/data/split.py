@@ -1,12 +1,14 @@
 """Splits: which images train the model, which choose it, and which judge it at the end."""
 
+import json
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 from core.data.dataset import SPLITS, Dataset, Sample
-from core.errors import DatasetError, RecipeError
+from core.errors import DatasetError, RecipeError, shown
 from core.recipe import Recipe
 from core.seeding import derive
 
@@ -38,10 +40,33 @@ class SplitRule:
     def shares(self) -> dict[str, float]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
+    def to_json(self) -> str:
+        """The rule as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The rule from JSON. Raises DatasetError when it is none."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise DatasetError("This is no rule for splits", found=shown(text)) from error
+
     @property
     def sentence(self) -> str:
         """The rule as the dataset states it: "70/15/15 stratified by seed 0"."""
         return "/".join(f"{100 * share:.3g}" for share in self.shares.values()) + f" stratified by seed {self.seed}"
+
+
+def deal(samples: Sequence[Sample], rule: SplitRule) -> tuple[tuple[Sample, ...], str]:
+    """Samples in the splits that a rule gives them, whatever splits they had, and the sentence that says how."""
+    masks = any(sample.mask for sample in samples)
+    labels = rarest_held(samples) if masks else [sample.label for sample in samples]
+    splits = stratified(labels, rule, [sample.digest for sample in samples])
+    sentence = rule.sentence
+    if masks:
+        sentence = sentence.replace("stratified", "stratified by the rarest class of each mask,")
+    return tuple(replace(sample, split=split) for sample, split in zip(samples, splits, strict=True)), sentence
 
 
 def stratified(labels: Sequence[int], rule: SplitRule, pictures: Sequence[str] | None = None) -> list[str]:

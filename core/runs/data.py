@@ -9,13 +9,13 @@ from core.workspace import Workspace, read_json
 
 
 def dataset_of(workspace: Workspace, run: Run) -> Dataset:
-    """The dataset of a run, wherever one is asked for: to train, to evaluate, to show.
+    """The dataset of a run in the revision that it used, wherever one is asked for: to train, to evaluate, to show.
 
     Of a run on one of several folds the training and validation images are those of its fold, as they were written down
     when it was made. Raises DatasetError when the dataset is gone or no longer the one the run was made for, RunError
     when the fold cannot be read.
     """
-    return split_as(Library(workspace).get(run.facts.dataset), run)
+    return split_as(Library(workspace).get(f"{run.facts.dataset}@{run.facts.revision}"), run)
 
 
 def split_as(dataset: Dataset, run: Run) -> Dataset:

@@ -245,6 +245,7 @@ class RunFacts:
     tags: tuple[str, ...] = ()
     split_rule: str = ""  # how the splits came about, as a sentence: "fold 2 of 5, stratified by seed 0"
     origin: Origin | None = None  # the run that it began with, if any
+    revision: int = 1  # of the dataset
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in run.json."""
@@ -263,6 +264,7 @@ class RunFacts:
             tags=tuple(data.get("tags", ())),
             split_rule=data.get("split_rule", ""),
             origin=Origin(**data["origin"]) if data.get("origin") else None,
+            revision=int(data.get("revision", 1)),
         )
 
 

@@ -110,6 +110,7 @@ class RunStore:
             tags=tags,
             split_rule=dataset.split_rule,
             origin=origin or self._origin(recipe),
+            revision=dataset.revision,
         )
         sentence = RunState.QUEUED.sentence
         status = RunStatus(RunState.QUEUED, since=now, sentence=sentence, queued_at=now, epochs=recipe.epochs)

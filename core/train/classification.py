@@ -97,7 +97,7 @@ class ClassificationTask:
 
     def source(self, augmentation: Augmentation) -> ImageSource:
         """Images and labels."""
-        return ImageSource(self.images, self._dataset, augmentation, self._recipe.seed)
+        return ImageSource(self.images, self._dataset, augmentation, self._recipe.draw_seed)
 
     def mixing(self) -> Mixing | None:
         """MixUp and CutMix as the recipe says."""

@@ -134,7 +134,9 @@ class FrozenFeatures:
         images = torch.from_numpy(self._images.get(rows)).permute(0, 3, 1, 2)
         if view is not None:
             digests = [self._dataset.samples[row].digest for row in rows]
-            images = self._augmentation(images, [sample_seed(self._recipe.seed, digest, view) for digest in digests])
+            images = self._augmentation(
+                images, [sample_seed(self._recipe.draw_seed, digest, view) for digest in digests]
+            )
         self.extracted += len(rows)
         training = self._model.backbone.training
         self._model.backbone.eval()
@@ -168,7 +170,7 @@ class FrozenFeatures:
 
     def _shelf(self, view: int | None) -> Shelf:
         if view not in self._shelves:
-            parts = [*self._base] if view is None else [*self._base, self._policy, self._recipe.seed, view]
+            parts = [*self._base] if view is None else [*self._base, self._policy, self._recipe.draw_seed, view]
             key = fingerprint(*map(str, parts))
             shape = (self._model.width,)
             self._shelves[view] = Shelf(self._cache, self._dataset.id, "features", key, self._names, shape, np.float32)

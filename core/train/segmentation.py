@@ -131,7 +131,7 @@ class SegmentationTask:
 
     def source(self, augmentation: Augmentation) -> MaskSource:
         """Images and masks."""
-        return MaskSource(self.images, self._masks, self._dataset, augmentation, self._recipe.seed)
+        return MaskSource(self.images, self._masks, self._dataset, augmentation, self._recipe.draw_seed)
 
     def mixing(self) -> None:
         """Nothing: a mask of two pictures at once means nothing."""

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from PIL import Image
 
-from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset
+from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset, newest_revision
 from core.data.incoming import Proposal, mask_preview
 from core.data.library import Library
 from core.data.loading import read_picture
@@ -70,20 +70,22 @@ def store() -> RunStore:
     return RunStore(workspace())
 
 
-def dataset(id: str) -> Dataset:
-    """A dataset with its table. Raises DatasetError when there is none."""
+def dataset(id: str, revision: int = 0) -> Dataset:
+    """A dataset with its table, by default in its newest revision. Raises DatasetError when there is none."""
     folder = workspace().datasets / id
-    return _dataset(folder, _stamp(folder / DESCRIPTION)) if (folder / DESCRIPTION).is_file() else library().get(id)
+    if not (folder / DESCRIPTION).is_file():
+        return library().get(id)
+    return _dataset(folder, revision or newest_revision(folder), _stamp(folder / DESCRIPTION))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _dataset(folder: Path, stamp: tuple[int, int]) -> Dataset:
-    return load_dataset(folder)
+def _dataset(folder: Path, revision: int, stamp: tuple[int, int]) -> Dataset:
+    return load_dataset(folder, revision)
 
 
 def dataset_of(run: Run) -> Dataset:
     """The dataset of a run with its table, in the splits that the run has. Raises what `core.runs.data` does."""
-    data = dataset(run.facts.dataset)
+    data = dataset(run.facts.dataset, run.facts.revision)
     return _in_splits_of(data.folder, _stamp(data.folder / DESCRIPTION), run.paths.folder, _data=data, _run=run)
 
 
