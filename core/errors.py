@@ -10,6 +10,7 @@ FoveaError                      something a person can understand and act on; on
 │   └── RunError                a run that is not there or is in the wrong state
 ├── StorageError                the disk is full or will not be written
 ├── LabError                    the helper process ended before it answered
+├── Cancelled                   somebody asked for this work to end
 └── TrainingError               training cannot go on (for example: the loss is not a number)
 
 Anything else that escapes is a defect.
@@ -101,6 +102,10 @@ class StorageError(FoveaError):
 
 class LabError(FoveaError):
     """The helper process ended before it answered."""
+
+
+class Cancelled(FoveaError):
+    """Work that somebody asked for and no longer wants."""
 
 
 class TrainingError(FoveaError):

@@ -77,10 +77,11 @@ class Progress:
         self._unit = unit
         self._told = time.monotonic()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """`what` is said of a part of the work that has a name of its own: "unpacking"."""
         if time.monotonic() - self._told >= 2:
             self._told = time.monotonic()
-            tell(f"{done} of {total} {self._unit}")
+            tell(f"{what}: {done} of {total}" if what else f"{done} of {total} {self._unit}")
 
 
 def tell(line: str) -> None:

@@ -64,10 +64,7 @@ class Lab:
         try:
             return future.result(timeout)
         except TimeoutError:
-            if not future.cancel():
-                with self._guard:
-                    if self._current is future:  # it is being worked on, and can only be stopped by ending the process
-                        self._kill()
+            self.cancel(future)
             raise LabError(
                 f"The {self.name} gave no answer in {timeout:g} seconds", do="Try again, with less to do at once"
             ) from None
@@ -83,6 +80,14 @@ class Lab:
                 self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
                 self._thread.start()
         return future
+
+    def cancel(self, future: Future) -> None:
+        """End a call of `submit`. One at work ends with the process, in the middle of whatever it does; its Future
+        then has a LabError, and the calls behind it get a new process."""
+        if not future.cancel():
+            with self._guard:
+                if self._current is future:
+                    self._kill()
 
     def warm(self, *modules: str) -> Future:
         """Import these modules ahead of the first call, now and whenever the process is replaced."""

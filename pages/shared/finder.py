@@ -97,9 +97,9 @@ def _watch() -> None:
     test = _held()
     if test is None or test.future.done():
         st.rerun()
-    done, total = test.progress.read() or (0, 0)
-    told = f"step {done} of {total}" if total else "loading the model and the first pictures"
-    st.progress(done / total if total else 0.0, f"Looking for a learning rate: {told}")
+    so_far = test.progress.read()
+    told = f"step {so_far.done} of {so_far.total}" if so_far else "loading the model and the first pictures"
+    st.progress(so_far.fraction if so_far else 0.0, f"Looking for a learning rate: {told}")
 
 
 def _result(recipe: Recipe, dataset: Dataset, test: Test) -> None:

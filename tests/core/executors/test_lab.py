@@ -111,6 +111,19 @@ def test_a_call_not_yet_begun_can_be_cancelled(lab):
     assert slow.result(10) is None
 
 
+def test_a_call_at_work_can_be_ended_and_the_one_behind_it_is_answered(lab):
+    pid = lab.call("os:getpid")
+    slow, waiting = lab.submit("time:sleep", 60), lab.submit("os:getpid")
+    until(slow.running, 10)
+    until(lambda: lab._current is slow, 10)
+
+    lab.cancel(slow)
+
+    with pytest.raises(LabError):
+        slow.result(10)
+    assert waiting.result(30) != pid
+
+
 def test_calls_from_many_threads_are_all_answered(lab):
     answers = {}
 
