@@ -13,7 +13,7 @@ from pages.shared import cache, live, state
 from pages.shared.guard import require_app
 from pages.shared.pickers import nothing, or_stop
 from pages.shared.studies import studies
-from pages.shared.words import SCORE_WORDS, bounds, count, field_words, plain
+from pages.shared.words import SCORE_WORDS, bounds, count, data_name, field_words, plain
 
 require_app()
 SECONDS = 2  # between looks at the list while something in it is at work
@@ -41,7 +41,7 @@ def line(run: RunSummary) -> dict[str, object]:
     return {
         "state": run.state.value,
         "name": run.name,
-        "data": run.dataset_name,
+        "data": data_name(run.dataset_name, run.revision),
         "metric": SCORE_WORDS[run.task],
         "score": run.score,
         "95 % interval": bounds(run.interval),

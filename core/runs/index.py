@@ -18,7 +18,7 @@ from core.recipe import SCORES, Recipe, SegmentationRecipe
 from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status
 from core.workspace import Workspace, read_json, safe_id, write_json
 
-_VERSION = 3  # raised when RunSummary changes; an older index is then built anew
+_VERSION = 4  # raised when RunSummary changes; an older index is then built anew
 
 Stamp = tuple[int, int, int]  # modification time, size and inode of state.json: a replaced file differs in one of them
 
@@ -48,6 +48,7 @@ class RunSummary:
     tags: tuple[str, ...] = ()
     task: str = "classification"
     learns_from: str = "images"  # or "stored features" of a frozen backbone, or both
+    revision: int = 1  # of the dataset
 
     @property
     def score(self) -> float | None:
@@ -79,6 +80,7 @@ class RunSummary:
             preset=recipe.preset,
             tags=facts.tags,
             learns_from=learns_from(recipe),
+            revision=facts.revision,
         )
 
     @classmethod

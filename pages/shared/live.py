@@ -8,7 +8,7 @@ from core.runs.run import Origin, RunState
 from core.runs.store import Run
 from pages.shared import cache, state
 from pages.shared.pickers import or_stop
-from pages.shared.words import SCORE_HELP, SCORE_WORDS, bounds, duration, plain, share, state_badge
+from pages.shared.words import SCORE_HELP, SCORE_WORDS, bounds, data_name, duration, plain, share, state_badge
 
 MOST_SAID = 3  # the last ones; rounds of many phases may each end early
 RATE_STEP = 1e-4  # of a learning rate's field
@@ -19,6 +19,7 @@ def headline(run: Run) -> None:
     """Name and state, and one sentence about it."""
     status = run.status
     st.markdown(f"#### {plain(run.name, 60)} &nbsp;{state_badge(status.state)}")
+    st.caption(f"Data: {plain(data_name(run.facts.dataset_name, run.facts.revision), 80)}")
     if run.facts.origin:
         st.caption(_origin(run.facts.origin))
     told = plain(status.sentence or status.state.sentence)

@@ -11,7 +11,7 @@ from core.runs.index import RunSummary
 from core.runs.run import RunState
 from core.runs.store import Run
 from pages.shared import cache, state
-from pages.shared.words import measured, moment, sentence
+from pages.shared.words import data_name, measured, moment, sentence
 
 
 def dataset_or_stop() -> Dataset:
@@ -39,8 +39,8 @@ def run_or_stop(*, trained: bool = False) -> Run:
 
 def run_line(run: RunSummary) -> str:
     """A run in one line of plain text, for a list."""
-    parts = [run.name, run.dataset_name, measured(run.score, run.interval) if run.best else run.state.value]
-    return " · ".join([*parts, moment(run.created)])
+    standing = measured(run.score, run.interval) if run.best else run.state.value
+    return " · ".join([run.name, data_name(run.dataset_name, run.revision), standing, moment(run.created)])
 
 
 def _select(label: str, ids: list[str], held: str, key: str, name: Callable[[str], str]) -> str:

@@ -173,6 +173,11 @@ def moment(seconds: float) -> str:
     return f"{local.tm_mday} {time.strftime('%b %H:%M', local)}"
 
 
+def data_name(name: str, revision: int) -> str:
+    """A dataset and its revision as text: "Cells", from the second revision on "Cells, revision 2"."""
+    return name if revision == 1 else f"{name}, revision {revision}"
+
+
 def splits(counts: Mapping[str, int]) -> str:
     """ "280 train, 60 validation, 60 test"."""
     return ", ".join(f"{number:,} {split}" for split, number in counts.items())

@@ -1,6 +1,9 @@
+from core.data.dataset import Change
 from core.data.library import Library
+from core.data.revisions import revise
 from core.runs.store import RunStore
 from tests.pages.conftest import well, words
+from tests.running import small
 
 
 def test_without_runs_the_page_shows_the_way_to_one(visit, tiny_dataset):
@@ -20,6 +23,17 @@ def test_every_run_is_a_row(visit, finished_run, workspace):
     assert row["95 % interval"].startswith("[")
     assert row["learns from"] == "stored features"
     assert "finished" in words(app)
+
+
+def test_a_run_names_the_revision_that_it_learned_from(visit, tiny_dataset, workspace):
+    revised = revise(tiny_dataset, [Change("exclude", (tiny_dataset.of("train")[0].id,))])
+    store = RunStore(workspace)
+    store.create(small(revised), revised)
+    app = visit("runs")
+
+    [row] = app.dataframe[0].value.to_dict("records")
+    assert row["data"] == "Tiny cells, revision 2"
+    assert "Data: Tiny cells, revision 2" in words(app)
 
 
 def test_what_differs_from_the_preset_is_listed(visit, finished_run):
