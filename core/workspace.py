@@ -8,6 +8,7 @@ workspace/
     queue/             one empty file per run that waits or is at work
     spares/            warm helper processes waiting for a run
     studies/<id>/      runs that belong together: repeats with other seeds or folds, searches
+    policies/          augmentations that somebody put together and named
 """
 
 import json
@@ -66,6 +67,10 @@ class Workspace:
     @property
     def studies(self) -> Path:
         return self.root / "studies"
+
+    @property
+    def policies(self) -> Path:
+        return self.root / "policies"
 
     @classmethod
     def default(cls) -> "Workspace":

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
+FAMILIES = ("Place and size", "Light", "Colour", "Sharpness", "Parts hidden", "Automatic")  # in the order of a page
+
 _TORCHVISION = "https://docs.pytorch.org/vision/stable/transforms.html"
 
 
@@ -30,9 +32,16 @@ class TransformRow:
     sentence: str
     knobs: tuple[Knob, ...]
     build: Callable[[Values], "v2.Transform"]
+    family: str  # one of FAMILIES
     source: str = _TORCHVISION
     caution: str = ""  # when it can change what an image is; empty where it hardly can
     moves: bool = False  # pixels change places, and the mask goes with them
+    mask_safe: bool = True  # it may be used where images have masks
+
+    @property
+    def label_safe(self) -> bool:
+        """Whether it hardly ever changes which class an image is of; where it may, `caution` says when."""
+        return not self.caution
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Swaps left and right.",
         (),
         _h_flip,
+        family="Place and size",
         caution="Not for digits, text, or sides of the body.",
         moves=True,
     ),
@@ -158,6 +168,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Turns the image upside down as a mirror does; natural under a microscope or from above.",
         (),
         _v_flip,
+        family="Place and size",
         caution="Not for photographs with a sky and a ground, digits, or text.",
         moves=True,
     ),
@@ -167,6 +178,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Turns by 90, 180 or 270 degrees without losing a pixel; natural under a microscope or from above.",
         (),
         _quarter_turn,
+        family="Place and size",
         caution="Not for photographs with a sky and a ground, digits, or text.",
         moves=True,
     ),
@@ -176,6 +188,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Turns by a random angle, to either side.",
         (FloatKnob("degrees", "largest angle", 15.0, 0.0, 180.0, 1.0, "degrees"),),
         _rotation,
+        family="Place and size",
         caution="Large angles turn a 6 into a 9.",
         moves=True,
     ),
@@ -188,6 +201,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
             FloatKnob("largest", "largest factor", 1.1, 1.0, 3.0, 0.05, help="above 1 it grows"),
         ),
         _zoom,
+        family="Place and size",
         caution="Not where size tells the classes apart.",
         moves=True,
     ),
@@ -197,6 +211,8 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Moves the image sideways and up or down.",
         (FloatKnob("share", "largest shift", 0.08, 0.0, 0.5, 0.01, "of the side"),),
         _shift,
+        family="Place and size",
+        caution="Large shifts can push the very thing to be seen out of the image.",
         moves=True,
     ),
     TransformRow(
@@ -205,6 +221,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Slants the image, as when it is seen at an angle.",
         (FloatKnob("degrees", "largest angle", 8.0, 0.0, 45.0, 1.0, "degrees"),),
         _shear,
+        family="Place and size",
         moves=True,
     ),
     TransformRow(
@@ -216,6 +233,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
             FloatKnob("stretch", "largest stretch", 1.2, 1.0, 2.0, 0.05, help="how far the part may be from a square"),
         ),
         _crop,
+        family="Place and size",
         source="Szegedy et al. 2014, https://arxiv.org/abs/1409.4842",
         caution="Small areas can cut away the very thing to be seen.",
         moves=True,
@@ -226,6 +244,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Makes the image lighter or darker.",
         _strength(0.2, 0.9, "0.2: from 20 % darker to 20 % lighter"),
         _jitter("brightness"),
+        family="Light",
     ),
     TransformRow(
         "contrast",
@@ -233,6 +252,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Brings light and dark closer together or further apart.",
         _strength(0.2, 0.9, "0.2: from 20 % less to 20 % more"),
         _jitter("contrast"),
+        family="Light",
     ),
     TransformRow(
         "saturation",
@@ -240,6 +260,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Makes colours paler or stronger, as stains and cameras do.",
         _strength(0.2, 1.0, "0.2: from 20 % less to 20 % more"),
         _jitter("saturation"),
+        family="Colour",
     ),
     TransformRow(
         "hue",
@@ -247,6 +268,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Turns all colours around the colour circle.",
         _strength(0.03, 0.5, "share of the circle: 0.5 reaches the opposite colour"),
         _jitter("hue"),
+        family="Colour",
         caution="Not where colour tells the classes apart: ripeness, stains.",
     ),
     TransformRow(
@@ -258,6 +280,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
             FloatKnob("highest", "highest gamma", 1.4, 1.0, 3.0, 0.05, help="above 1 it gets darker"),
         ),
         _gamma,
+        family="Light",
     ),
     TransformRow(
         "channel-shift",
@@ -265,6 +288,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Adds a little to, or takes it from, red, green and blue on their own, as another lamp would.",
         (IntKnob("steps", "largest shift", 10, 0, 100, 1, "of 255"),),
         _channel_shift,
+        family="Colour",
         caution="Not where colour tells the classes apart: ripeness, stains.",
     ),
     TransformRow(
@@ -273,6 +297,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Takes the colours away, so that shape has to be used.",
         (),
         _grayscale,
+        family="Colour",
         caution="Not where colour tells the classes apart: ripeness, stains.",
     ),
     TransformRow(
@@ -281,6 +306,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Puts the image out of focus.",
         (FloatKnob("largest", "largest blur", 0.01, 0.0, 0.05, 0.005, "of the side", "standard deviation"),),
         _blur,
+        family="Sharpness",
         caution="Not where fine grain tells the classes apart.",
     ),
     TransformRow(
@@ -289,6 +315,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Adds grain, as a camera does in little light.",
         _strength(0.05, 0.3, "standard deviation, as a share of white"),
         _noise,
+        family="Sharpness",
         caution="Not where fine grain tells the classes apart.",
     ),
     TransformRow(
@@ -297,6 +324,7 @@ TRANSFORMS: tuple[TransformRow, ...] = (
         "Covers a random rectangle with grey, so that no single part is relied on.",
         (FloatKnob("area", "largest area", 0.15, 0.02, 0.5, 0.01, "of the image"),),
         _erasing,
+        family="Parts hidden",
         source="Zhong et al. 2017, https://arxiv.org/abs/1708.04896",
         caution="Large areas can cover the very thing to be seen.",
     ),

@@ -1,18 +1,20 @@
 """What an augmentation does to images of a dataset: the very variants that training draws, as pictures for a page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from core.augment.catalog import resolve
+from core.augment.mixing import Mixing
 from core.augment.pipeline import Augmentation, sample_seed
 from core.data.dataset import Dataset, Sample, load_dataset
 from core.data.loading import Fit, fit_image, jpeg, read_image
 from core.data.mask_files import fit_mask, mask_png, read_mask
-from core.errors import DatasetError
-from core.recipe import Recipe
+from core.errors import DatasetError, RecipeError
+from core.recipe import MixChoice, Recipe
+from core.seeding import derive
 
 
 def preview(
@@ -65,6 +67,50 @@ def preview_masks(
         shown = [(images[0], mask), *zip(varied, moved, strict=True)]
         lines.append([(_jpeg(image), mask_png(beside.numpy())) for image, beside in shown])
     return lines
+
+
+def preview_mix(
+    dataset_folder: str,
+    sample_ids: Sequence[str],
+    mix: Mapping[str, Any] | MixChoice,
+    *,
+    seed: int,
+    size: int,
+    fit: Fit,
+    rows: Sequence[dict[str, Any]] = (),
+) -> list[tuple[bytes, dict[str, float]]]:
+    """The samples mixed with one another as a batch of training is: each as a JPEG file, and its soft label.
+
+    A soft label is the share of each class that is in the picture at all, the largest first; together they are 1. Each
+    sample is mixed with the one before it, the first with the last. `mix` is a MixChoice or one as plain data; whatever
+    its probability, these are mixed. `rows` vary each sample beforehand.
+
+    Raises RecipeError for a mix of neither kind and for values and rows that cannot be used, and what `preview` does;
+    DatasetError also for a dataset whose images have masks, which cannot be mixed.
+    """
+    choice = Recipe.parse({"mix": dict(mix)}).mix.model_copy(update={"probability": 1.0})
+    if not choice.on:
+        raise RecipeError("mix", found="mixup 0 and cutmix 0", expected="a number above 0 for one of them")
+    augmentation, dataset = _augmentation(rows), load_dataset(Path(dataset_folder))
+    if dataset.task != "classification":
+        raise DatasetError(
+            f"{dataset.name!r} cannot be mixed", found="images with masks", expected="images with labels"
+        )
+    squares, labels = [], []
+    for sample, images in _squares(dataset, sample_ids, size, fit, 0):
+        squares.append(augmentation(images, _seeds(seed, sample, 1)))
+        labels.append(sample.label)
+    if not squares:
+        return []
+    images, targets = torch.cat(squares).float(), torch.tensor(labels)
+    mixed, shares = Mixing(choice, len(dataset.classes))(images, targets, derive(seed, "mix"))
+    pictures = map(_jpeg, mixed.round().to(torch.uint8))
+    return [(picture, _soft(dataset.classes, share)) for picture, share in zip(pictures, shares.tolist(), strict=True)]
+
+
+def _soft(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
+    found = [(share, name) for name, share in zip(classes, shares, strict=True) if share > 0]
+    return {name: share for share, name in sorted(found, key=lambda pair: -pair[0])}
 
 
 def _augmentation(rows: Sequence[dict[str, Any]]) -> Augmentation:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from core.augment.catalog import POLICIES, TRANSFORMS, policy, resolve, transform, views
+from core.augment.catalog import FAMILIES, POLICIES, TRANSFORMS, policy, resolve, transform, views
 from core.errors import RecipeError
 from core.knobs import check_values
 from core.recipe import AugmentChoice, Recipe, TransformChoice
@@ -32,6 +32,8 @@ def test_every_row_says_what_it_does_and_where_it_comes_from(row):
     assert row.sentence.endswith(".")
     assert "http" in row.source
     assert row.caution == "" or row.caution.endswith(".")
+    assert row.label_safe == (row.caution == ""), "where a label can change, the row says when"
+    assert row.family in FAMILIES
 
 
 def test_rows_that_move_pixels_say_so():
@@ -103,7 +105,7 @@ def test_a_recipe_with_a_policys_rows_survives_its_json(row):
 def test_the_rows_can_be_read_without_torch():
     code = """
 import sys
-from core.augment.catalog import POLICIES, resolve
+from core.augment.catalog import FAMILIES, POLICIES, resolve
 from core.recipe import AugmentChoice
 for policy in POLICIES:
     resolve(AugmentChoice(policy=policy.name))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core.augment.catalog import policy, resolve
 from core.augment.pipeline import Augmentation, sample_seed
-from core.augment.preview import preview, preview_masks
+from core.augment.preview import preview, preview_masks, preview_mix
 from core.data.loading import fit_image, jpeg, read_image
 from core.data.mask_files import fit_mask, read_mask
 from core.errors import DatasetError, RecipeError
@@ -89,3 +89,62 @@ def test_pictures_of_a_dataset_with_masks_are_the_same_with_and_without_them(wor
 def test_masks_of_a_dataset_that_has_none_are_refused(tiny_dataset):
     with pytest.raises(DatasetError, match="has no masks"):
         preview_masks(str(tiny_dataset.folder), [tiny_dataset.samples[0].id], ROWS, **SETTINGS)
+
+
+MIX = {"seed": 3, "size": 48, "fit": "crop"}
+
+
+def one_of_each(dataset) -> list[str]:
+    return [next(sample.id for sample in dataset.samples if sample.label == label) for label in range(3)]
+
+
+def test_mixed_pictures_carry_the_classes_that_are_in_them(tiny_dataset):
+    ids = one_of_each(tiny_dataset)
+    originals = [pixels(line[0]) for line in preview(str(tiny_dataset.folder), ids, [], **SETTINGS)]
+    mixed = preview_mix(str(tiny_dataset.folder), ids, {"mixup": 1.0, "probability": 0.0}, **MIX)
+    shares = [label[tiny_dataset.classes[place]] for place, (_, label) in enumerate(mixed)]
+    assert len(set(shares)) == 1, "one share for a batch, and mixed whatever the probability"
+    assert 0 < shares[0] < 1
+    for place, (picture, label) in enumerate(mixed):
+        assert set(label) == {tiny_dataset.classes[place], tiny_dataset.classes[place - 1]}
+        assert sum(label.values()) == pytest.approx(1)
+        assert list(label.values()) == sorted(label.values(), reverse=True)
+        expected = shares[0] * originals[place] + (1 - shares[0]) * originals[place - 1]
+        assert np.abs(pixels(picture) - expected).mean() < 6
+
+
+def test_cut_and_pasted_pictures_are_labelled_by_area(tiny_dataset):
+    ids = one_of_each(tiny_dataset)
+    originals = [pixels(line[0]) for line in preview(str(tiny_dataset.folder), ids, [], **SETTINGS)]
+    for seed in range(4):
+        for place, (picture, label) in enumerate(
+            preview_mix(str(tiny_dataset.folder), ids, {"cutmix": 1.0}, **MIX | {"seed": seed})
+        ):
+            near, far = (np.abs(pixels(picture) - originals[other]).mean(-1) for other in (place, place - 1))
+            assert (near <= far).mean() == pytest.approx(label.get(tiny_dataset.classes[place], 0.0), abs=0.15)
+
+
+def test_pictures_of_one_class_keep_it_when_they_are_mixed(tiny_dataset):
+    ids = [sample.id for sample in tiny_dataset.samples if sample.label == 1][:2]
+    for _, label in preview_mix(str(tiny_dataset.folder), ids, {"mixup": 1.0}, **MIX):
+        assert label == {tiny_dataset.classes[1]: pytest.approx(1)}
+
+
+def test_pictures_can_be_varied_before_they_are_mixed(tiny_dataset):
+    ids = one_of_each(tiny_dataset)
+    plain, varied, again = (
+        preview_mix(str(tiny_dataset.folder), ids, {"mixup": 1.0}, rows=rows, **MIX) for rows in ([], ROWS, ROWS)
+    )
+    assert varied == again != plain
+    assert [label for _, label in plain] == [label for _, label in varied]
+
+
+def test_what_cannot_be_mixed_is_said(tiny_dataset, workspace):
+    ids = one_of_each(tiny_dataset)
+    with pytest.raises(RecipeError, match="mixup 0 and cutmix 0"):
+        preview_mix(str(tiny_dataset.folder), ids, {}, **MIX)
+    with pytest.raises(RecipeError, match=r"mix\.mixup.*9"):
+        preview_mix(str(tiny_dataset.folder), ids, {"mixup": 9}, **MIX)
+    with pytest.raises(DatasetError, match="cannot be mixed"):
+        preview_mix(str(kept_shapes(workspace).folder), ["000000"], {"mixup": 1.0}, **MIX)
+    assert preview_mix(str(tiny_dataset.folder), [], {"mixup": 1.0}, **MIX) == []
