@@ -4,6 +4,7 @@
     dataset.json     what it is: name, classes, where it came from, how it was split, counts
     samples.csv      one line per image
     skipped.csv      one line per file that was left out, with the reason
+    prints.npz       what near duplicates are found by (see core.data.prints); made anew where it is missing
     revisions/2/     what was made of it later, with a description and a table of its own (see core.data.revisions)
     files/ab/ab…jpg  the images, byte for byte as they came, named by their SHA-256
     masks/ab/ab…png  for segmentation: class indices, named by the SHA-256 of the file; 255 is ignored
