@@ -15,7 +15,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +47,15 @@ class _Entry:
     parts: tuple[str, ...]
 
 
-def unpack(zip_path: Path, target: Path, limits: Limits | None = None) -> Tree:
+def unpack(
+    zip_path: Path,
+    target: Path,
+    limits: Limits | None = None,
+    wanted: Callable[[tuple[str, ...]], bool] = lambda parts: True,
+) -> Tree:
     """Write the files of a zip into the new folder `target` under numbers, and give the tree with their real names.
+
+    A file whose name, in parts, is not `wanted` stands in the tree but is not written.
 
     Raises ArchiveError, naming the entry, when the zip is damaged or would do harm, and StorageError when it does not
     fit on the disk; `target` is then gone again.
@@ -64,7 +71,7 @@ def unpack(zip_path: Path, target: Path, limits: Limits | None = None) -> Tree:
         try:
             with storage_errors(target):
                 target.mkdir(parents=True)
-                return _write(archive, entries, target, limits)
+                return _write(archive, entries, target, limits, wanted)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise
@@ -136,8 +143,15 @@ def _check_entry(info: zipfile.ZipInfo, limits: Limits) -> None:
         raise _refuse(info, f"{_size(info.file_size)} packed into {_size(info.compress_size)}, like a zip bomb")
 
 
-def _write(archive: zipfile.ZipFile, entries: list[_Entry], target: Path, limits: Limits) -> Tree:
-    needed, free = sum(entry.info.file_size for entry in entries), shutil.disk_usage(target).free
+def _write(
+    archive: zipfile.ZipFile,
+    entries: list[_Entry],
+    target: Path,
+    limits: Limits,
+    wanted: Callable[[tuple[str, ...]], bool],
+) -> Tree:
+    needed = sum(entry.info.file_size for entry in entries if wanted(entry.parts))
+    free = shutil.disk_usage(target).free
     if needed > free:
         raise StorageError(
             "The zip does not fit on the disk", found=f"{_size(free)} free", expected=f"{_size(needed)} for its files"
@@ -152,7 +166,8 @@ def _write(archive: zipfile.ZipFile, entries: list[_Entry], target: Path, limits
             continue
         seen.add(entry.parts)
         path = target / f"{len(files):06d}"
-        left -= _write_one(archive, entry.info, path, left)
+        if wanted(entry.parts):
+            left -= _write_one(archive, entry.info, path, left)
         files.append(TreeFile(entry.parts, path))
     return Tree.of(files, twice)
 

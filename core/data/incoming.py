@@ -1,18 +1,19 @@
 """Imports that nobody has kept yet: look at what was found first, then keep it as a dataset or throw it away.
 
-`inspect` copies every readable image into incoming/<id>/ and says what it found. Where the images have masks, `remap`
-says what the values of the masks mean. `keep` deals the splits and moves the folder, in one step, to datasets/<id>/: a
-dataset is there as a whole or not at all.
+`survey` says which layouts fit and what they ask. `inspect` copies every readable image into incoming/<id>/ and says
+what it found. Where the images have masks, `remap` says what the values of the masks mean. `keep` deals the splits and
+moves the folder, in one step, to datasets/<id>/: a dataset is there as a whole or not at all.
 """
 
 import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -35,15 +36,18 @@ from core.data.library import plain_name
 from core.data.mask_import import Judged, rejudge, settle, small_mask, write_masks
 from core.data.mask_values import MaskMap
 from core.data.masks import MaskAudit
-from core.data.readers.catalog import AUTO, reader, recognise
-from core.data.split import SplitRule, complete_given, rarest_held, stratified
-from core.data.tree import Tree, readable, walk
+from core.data.prints import save_prints, twinned
+from core.data.readers.catalog import AUTO, fitting, reader, recognise
+from core.data.readers.reader import Picks
+from core.data.split import SplitRule, complete, deal
+from core.data.tree import ARRAYS_SUFFIX, TABLE_SUFFIXES, Tree, TreeFile, readable, walk
 from core.errors import DatasetError, storage_errors
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json
 
 __all__ = [
     "Proposal",
     "SplitRule",
+    "Survey",
     "discard",
     "inspect",
     "keep",
@@ -52,11 +56,15 @@ __all__ = [
     "new_folder",
     "propose",
     "remap",
+    "survey",
     "sweep",
 ]
 
 STALE = 24 * 3600  # seconds after which an import that nobody kept is thrown away
 PROPOSAL, FOUND = "proposal.json", "found.csv"
+CSV, NPZ = "csv", "npz"
+
+Kind = Literal["folder", "zip", "table", "arrays"]
 
 
 @dataclass(frozen=True)
@@ -92,10 +100,51 @@ class Proposal:
         return self.folder / thumbnail_file(sample.digest)
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What a source seems to be, before any picture is opened."""
+
+    layout: str  # of those that fit, the one that is taken unless somebody chooses
+    why: str  # what was recognised, as a sentence
+    fits: tuple[tuple[str, str, str], ...]  # all that fit: (name, label, why), the one that is taken first
+    picks: Picks | None  # what the layout asks; None where it asks nothing
+    files: int  # that lie in the source
+    doubt: str = ""  # why a person must choose the layout: half of the pictures lie in one and half in another
+
+
+def survey(workspace: Workspace, source: Path, *, layout: str = AUTO, picks: Mapping[str, str] | None = None) -> Survey:
+    """Look at a source as `inspect` takes it, quickly: no picture is opened and nothing that is written stays.
+
+    `picks` are answers so far, for what depends on them: the columns on the table that was chosen. Raises what
+    `inspect` raises for a source that cannot be used.
+    """
+    source, kind = _source(source, layout)
+    with new_folder(workspace, "survey") as folder:
+        try:
+            tree, layout, _ = _open(
+                source, kind, layout, folder, wanted=lambda parts: TreeFile(parts, source).may_describe
+            )
+            fits = fitting(tree, layout)
+            first = fits[0]
+            told = tuple((fit.reader.name, fit.reader.label, fit.why) for fit in fits)
+            return Survey(first.reader.name, first.why, told, first.reader.picks(first.tree), len(tree.files))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def inspect(
-    workspace: Workspace, source: Path, *, layout: str = AUTO, name: str = "", report: Report | None = None
+    workspace: Workspace,
+    source: Path,
+    *,
+    layout: str = AUTO,
+    name: str = "",
+    picks: Mapping[str, str] | None = None,
+    report: Report | None = None,
 ) -> Proposal:
-    """Read a folder or a zip of images and say what was found. Nothing but incoming/<id>/ is written.
+    """Read a source of images and say what was found. Nothing but incoming/<id>/ is written.
+
+    A source is a folder, a zip, an .npz, or a .csv beside its images. `picks` answers what the layout asks (see
+    `survey`): {role: column or array}; what is not answered is guessed.
 
     Every image is decoded once, so that a truncated one is found now. Whatever cannot be used is in `skipped` with the
     reason. `report` is called from this thread with how many images are done, and of how many.
@@ -103,16 +152,34 @@ def inspect(
     Raises DatasetError when the layout is unknown or fewer than two classes have a readable image, ArchiveError for a
     zip that is damaged or would do harm, StorageError when the disk is full. After an error nothing is left behind.
     """
-    if layout != AUTO:
-        reader(layout)
-    source = Path(source)
+    source, kind = _source(source, layout)
     name = plain_name(name or _stem(source))
-    zipped = _is_zip(source)
     with new_folder(workspace, name) as folder:
-        if not zipped:
-            return propose(walk(source), folder, name=name, source=readable(str(source)), layout=layout, report=report)
-        tree = unpack(source, folder / "unpacked")
-        return propose(tree, folder, name=name, source=readable(source.name), layout=layout, owned=True, report=report)
+        tree, layout, unpacked = _open(source, kind, layout, folder)
+        told = readable(source.name if unpacked else str(source))
+        return propose(tree, folder, name=name, source=told, layout=layout, picks=picks, owned=unpacked, report=report)
+
+
+def _open(
+    source: Path,
+    kind: Kind,
+    layout: str,
+    folder: Path,
+    wanted: Callable[[tuple[str, ...]], bool] = lambda parts: True,
+) -> tuple[Tree, str, bool]:
+    """The files of a source, the layout it has, and whether the files were unpacked into `folder`.
+
+    Of a zip only the files `wanted` are unpacked.
+    """
+    if kind == "zip":
+        return unpack(source, folder / "unpacked", wanted=wanted), layout, True
+    if kind == "arrays":
+        return Tree((TreeFile((readable(source.name),), source),)), NPZ if layout == AUTO else layout, False
+    if kind == "table":
+        beside = walk(source.parent)
+        files = [file for file in beside.files if file.path == source or file.suffix not in TABLE_SUFFIXES]
+        return replace(beside, files=tuple(files)), CSV if layout == AUTO else layout, False
+    return walk(source), layout, False
 
 
 @contextmanager
@@ -136,6 +203,7 @@ def propose(
     name: str,
     source: str,
     layout: str = AUTO,
+    picks: Mapping[str, str] | None = None,
     owned: bool = False,
     labels: Mapping[str, str] | None = None,
     report: Report | None = None,
@@ -144,11 +212,12 @@ def propose(
 
     `labels` are names for values of masks, where somebody knows them: {"128": "cytoplasm"}.
     """
-    row, why, found = recognise(tree, layout)
+    row, why, found = recognise(tree, layout, picks)
     taken = take_all(found, folder, owned, report or (lambda done, of: None))
     shutil.rmtree(folder / "unpacked", ignore_errors=True)
     skipped = [*found.skipped, *(outcome for outcome in taken if isinstance(outcome, Skipped))]
     readable = [outcome for outcome in taken if isinstance(outcome, Taken)]
+    save_prints(folder, {outcome.sample.digest: outcome.print for outcome in readable})
     base = Proposal(
         id=folder.name,
         folder=folder,
@@ -182,6 +251,7 @@ def _with_labels(base: Proposal, found: tuple[str, ...], readable: list[Taken]) 
         for place, outcome in enumerate(readable)
     )
     empty = [label for label in found if label not in holding]
+    samples = twinned(base.folder, samples)
     notes = (*_empty_notes(empty), *_untrained_notes(samples, classes), *_scarce_notes(samples, classes))
     return replace(base, classes=classes, samples=samples, notes=notes)
 
@@ -193,7 +263,7 @@ def _with_masks(base: Proposal, judged: Judged) -> Proposal:
         base,
         task="segmentation",
         classes=classes,
-        samples=judged.samples,
+        samples=twinned(base.folder, judged.samples),
         skipped=judged.skipped,
         notes=(
             *_untrained_notes(judged.samples, classes),
@@ -351,24 +421,37 @@ def _touched(folder: Path) -> float:
 
 
 def _stem(source: Path) -> str:
-    name = source.absolute().name
-    return name[: -len(".zip")] if name.lower().endswith(".zip") else name or "dataset"
+    place = source.absolute()
+    if place.suffix.lower() in TABLE_SUFFIXES:
+        return place.parent.name or "dataset"
+    return place.stem if place.suffix.lower() in (".zip", ARRAYS_SUFFIX) else place.name or "dataset"
 
 
-def _is_zip(source: Path) -> bool:
-    """True for a zip, False for a folder. Raises DatasetError when it is neither or cannot be opened."""
+def _source(source: Path, layout: str) -> tuple[Path, Kind]:
+    """A source and what it is.
+
+    Raises DatasetError when it cannot be opened or is nothing that can be imported, and for an unknown layout.
+    """
+    if layout != AUTO:
+        reader(layout)
+    source = Path(source)
+    expected, suffix = "a folder, a zip, an .npz file, or a .csv file beside its images", source.suffix.lower()
     try:
         if source.is_dir():
-            return False
+            return source, "folder"
         with source.open("rb") as file:
             beginning = file.read(2)
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise DatasetError(f"{source} cannot be opened", found=reason, expected="a folder or a zip file") from error
+        raise DatasetError(f"{source} cannot be opened", found=reason, expected=expected) from error
+    if suffix in TABLE_SUFFIXES:
+        return source, "table"
+    if suffix == ARRAYS_SUFFIX:
+        return source, "arrays"
     if beginning != b"PK":
-        found = f"a {source.suffix} file" if source.suffix.lower() not in ("", ".zip") else "something that is no zip"
-        raise DatasetError(f"{source.name} cannot be imported", found=found, expected="a folder or a zip file")
-    return True
+        found = f"a {source.suffix} file" if suffix not in ("", ".zip") else "something that is no zip"
+        raise DatasetError(f"{source.name} cannot be imported", found=found, expected=expected)
+    return source, "zip"
 
 
 def _check_classes(classes: tuple[str, ...], readable: list[Taken], skipped: list[Skipped]) -> None:
@@ -417,22 +500,16 @@ def _contradiction_notes(samples: Iterable[Sample]) -> Iterator[str]:
 
 
 def _deal(proposal: Proposal, rule: SplitRule) -> tuple[tuple[Sample, ...], str]:
-    labels = rarest_held(proposal.samples) if proposal.masks else [sample.label for sample in proposal.samples]
-    digests = [sample.digest for sample in proposal.samples]
-    if proposal.has_splits:
-        splits, sentence = complete_given([sample.split for sample in proposal.samples], labels, rule, digests)
-    else:
-        splits, sentence = stratified(labels, rule, digests), rule.sentence
-    if proposal.masks:
-        sentence = sentence.replace("stratified", "stratified by the rarest class of each mask,")
+    samples, sentence = (complete if proposal.has_splits else deal)(proposal.samples, rule)
+    dealt = {sample.split for sample in samples}
     for split in ("train", "validation"):
-        if split not in splits:
+        if split not in dealt:
             raise DatasetError(
                 f"The split leaves no picture for {split}",
-                found=f"{len(labels)} pictures in {len(proposal.classes)} classes",
+                found=f"{len(samples)} pictures in {len(proposal.classes)} classes",
                 expected="two or more different pictures in at least one class",
             )
-    return tuple(replace(sample, split=split) for sample, split in zip(proposal.samples, splits, strict=True)), sentence
+    return samples, sentence
 
 
 def _save(proposal: Proposal) -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from PIL import Image
 
 from core.data.dataset import THUMBNAIL_SIDE, Sample, Skipped, thumbnail_file
 from core.data.loading import LARGE_PIXELS, Picture, read_picture
+from core.data.prints import print_of
 from core.data.raw_masks import Histogram, RawMask, histogram, read_raw
 from core.data.readers.reader import Found, FoundImage
 from core.data.tree import TreeFile
@@ -42,6 +44,7 @@ class Taken:
     bytes: int
     mask: Histogram | None = None  # of its mask, which lies under `sample.mask` as it came
     turned: bool = False  # by what EXIF asks for
+    print: np.ndarray | None = None  # of the picture, by which near duplicates are found
 
 
 _one_large_mask = threading.Lock()
@@ -80,7 +83,7 @@ def _take(image: FoundImage, folder: Path, owned: bool) -> Taken | Skipped:
     """Read one image and store it and its thumbnail under its digest. Raises StorageError when the disk is full."""
     name = image.file.name
     try:
-        data = _bytes_of(image.file)
+        data = image.content() if image.content else _bytes_of(image.file)
         picture = read_picture(data, name=name, enough=2 * THUMBNAIL_SIDE)
     except _Unusable as reason:
         return Skipped(name, str(reason))
@@ -106,14 +109,17 @@ def _take(image: FoundImage, folder: Path, owned: bool) -> Taken | Skipped:
         if mask:
             (folder / mask).parent.mkdir(exist_ok=True)
             (folder / mask).write_bytes(drawn)
-        if owned:
+        if owned and not image.content:
             os.replace(image.file.path, folder / file)
         else:
             (folder / file).write_bytes(data)
         picture.image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
         picture.image.save(thumbnail, "JPEG", quality=85)
-    sample = Sample("", file, name, -1, image.split, picture.width, picture.height, digest, picture.format, mask)
-    return Taken(sample, image.label, len(data), counted, picture.turned)
+    seen = print_of(picture.image)
+    size = picture.width, picture.height
+    facts = {"mask": mask, "mode": picture.mode, "group": image.group}
+    sample = Sample("", file, name, -1, image.split, *size, digest, picture.format, **facts)
+    return Taken(sample, image.label, len(data), counted, picture.turned, seen)
 
 
 class _Unusable(Exception):

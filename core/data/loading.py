@@ -56,6 +56,7 @@ class Picture:
     height: int
     format: str
     turned: bool = False  # by what EXIF asks for, so that what was drawn over the stored pixels lies elsewhere
+    mode: str = ""  # Pillow's name of the colours in the file
 
 
 def read_image(source: Path | bytes, *, name: str = "") -> Image.Image:
@@ -110,7 +111,7 @@ class _Unreadable(Exception):
 def _read(file: BinaryIO, enough: int) -> Picture:
     with _opened(file) as opened:
         width, height = opened.size
-        kind = "JPEG" if opened.format == "MPO" else opened.format or ""
+        kind, mode = "JPEG" if opened.format == "MPO" else opened.format or "", opened.mode
         shrink = max(1.0, max(width, height) / enough) if enough else 1.0
         with _decoding(width, height):
             reduced = shrink > 1 and opened.draft(None, (max(1, int(width / shrink)), max(1, int(height / shrink))))
@@ -122,7 +123,7 @@ def _read(file: BinaryIO, enough: int) -> Picture:
         width, height = image.size
     elif turn in _SIDEWAYS:
         width, height = height, width
-    return Picture(image, width, height, kind, turn in _TURNS)
+    return Picture(image, width, height, kind, turn in _TURNS, mode)
 
 
 def _opened(file: BinaryIO) -> Image.Image:

@@ -1,7 +1,7 @@
 """What lies in a folder or a zip before anyone knows what it means: files, each with its path in parts.
 
-Readers look at trees and never at the disk, so a folder and a zip are recognised by the same code, and the names in a
-zip never become names on this disk.
+Readers look at trees and not at the disk, so a folder and a zip are recognised by the same code, and the names in a zip
+never become names on this disk. The only files they open are tables and arrays.
 """
 
 import os
@@ -24,6 +24,9 @@ PICTURE_SUFFIXES = (
 _JUNK = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"})  # left behind by file managers
 
 
+TABLE_SUFFIXES, ARRAYS_SUFFIX = (".csv", ".tsv"), ".npz"
+
+
 @dataclass(frozen=True)
 class TreeFile:
     """One file: where it stands in the tree, and where its bytes are."""
@@ -41,6 +44,11 @@ class TreeFile:
         return os.path.splitext(self.parts[-1])[1].lower()
 
     @property
+    def may_describe(self) -> bool:
+        """Whether its name says that it holds a table or arrays, which readers open."""
+        return self.suffix in (*TABLE_SUFFIXES, ARRAYS_SUFFIX)
+
+    @property
     def may_be_picture(self) -> bool:
         """Whether its name allows for a picture: a known ending, or none at all."""
         return not self.suffix or self.suffix in PICTURE_SUFFIXES
@@ -52,6 +60,7 @@ class Tree:
 
     files: tuple[TreeFile, ...]
     skipped: tuple[Skipped, ...] = ()
+    room: Path | None = None  # a folder that need not be there yet, in which a reader may unpack what it reads
 
     @classmethod
     def of(cls, files: Iterable[TreeFile], skipped: Iterable[Skipped] = ()) -> Self:
@@ -91,7 +100,7 @@ class Tree:
             for file in self.files
             if file.parts[0] != folder or not file.parts[1:]
         )
-        return Tree(tuple(inside), (*self.skipped, *outside))
+        return Tree(tuple(inside), (*self.skipped, *outside), self.room)
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

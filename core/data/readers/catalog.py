@@ -1,5 +1,8 @@
 """The layouts that can be imported, in the order in which they are tried."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from core.data.readers.image_folder import IMAGE_FOLDER
 from core.data.readers.mask_pairs import MASK_PAIRS
 from core.data.readers.reader import Found, Reader
@@ -21,19 +24,34 @@ def reader(name: str) -> Reader:
     return find(READERS, name, "There is no such layout", error=DatasetError, also=(AUTO,))
 
 
-def recognise(tree: Tree, layout: str = AUTO) -> tuple[Reader, str, Found]:
-    """The reader that fits the tree, why it fits, and what it found.
+@dataclass(frozen=True)
+class Fit:
+    """A reader that fits a tree."""
+
+    reader: Reader
+    why: str
+    tree: Tree  # where it fits: inside the folders that only wrap the dataset
+
+
+def recognise(tree: Tree, layout: str = AUTO, picks: Mapping[str, str] | None = None) -> tuple[Reader, str, Found]:
+    """The reader that fits the tree, why it fits, and what it found with these answers to what it asks.
 
     Folders that only wrap the dataset (a zip of "my data/cat/1.jpg") are stepped through. With a layout other than
     "auto" only that reader is asked. Raises DatasetError, saying what was found, when none fits.
     """
+    fit = fitting(tree, layout)[0]
+    asked = fit.reader.picks(fit.tree)
+    return fit.reader, fit.why, fit.reader.read(fit.tree, asked.settled(picks or {}) if asked else {})
+
+
+def fitting(tree: Tree, layout: str = AUTO) -> tuple[Fit, ...]:
+    """All readers that fit the tree, the one that is taken first. Raises what `recognise` does."""
     readers = READERS if layout == AUTO else (reader(layout),)
     here, within = tree, ""
     while True:
-        for row in readers:
-            why = row.recognise(here)
-            if why:
-                return row, why + within, row.read(here)
+        fits = [Fit(row, why + within, here) for row in readers if (why := row.recognise(here))]
+        if fits:
+            return tuple(fits)
         folders = here.folders()
         inner = here.below(next(iter(folders))) if len(folders) == 1 else None
         if inner is None or not inner.folders():

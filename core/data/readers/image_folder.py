@@ -1,5 +1,7 @@
 """One folder per class: cat/1.jpg, cat/more/2.jpg, dog/3.jpg."""
 
+from collections.abc import Mapping
+
 from core.data.readers.reader import Found, FoundImage, Reader, gather, misplaced
 from core.data.tree import Tree
 
@@ -13,7 +15,7 @@ def recognise(tree: Tree) -> str | None:
     return f"{len(folders)} folders with pictures, each taken as a class"
 
 
-def read(tree: Tree) -> Found:
+def read(tree: Tree, picks: Mapping[str, str]) -> Found:
     return gather(
         (FoundImage(file, file.parts[0], "") for file in tree.files if file.parts[1:]),
         [

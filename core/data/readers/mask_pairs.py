@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -66,7 +66,7 @@ def recognise(tree: Tree) -> str | None:
     return f"{count:,} {'image' if count == 1 else 'images'} beside {'its mask' if count == 1 else 'their masks'}"
 
 
-def read(tree: Tree) -> Found:
+def read(tree: Tree, picks: Mapping[str, str]) -> Found:
     paired = _pair(tree)
     splits = {image.split for image, _ in paired.pairs}
     given = len(splits) > 1 and "" not in splits  # a train folder alone, or one around a part, divides nothing

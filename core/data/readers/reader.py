@@ -1,10 +1,11 @@
 """What a reader is: it recognises one way of laying out a dataset and lists its images."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from core.data.dataset import Skipped
 from core.data.tree import Tree, TreeFile, natural
+from core.errors import DatasetError, shown
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,60 @@ class FoundImage:
     label: str  # "" where a mask says what is in it
     split: str  # one of SPLITS, or "" where the layout gives none
     mask: TreeFile | None = None
+    group: str = ""  # what it shares with others that must be in its split: a patient, a video, a slide
+    content: Callable[[], bytes] | None = None  # the bytes of one that is no file of its own; raises ImageError
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout holds. Nothing has been opened yet; classes are in natural order ("9" before "10")."""
+    """What a layout holds. No picture has been opened yet; classes are in natural order ("9" before "10")."""
 
     classes: tuple[str, ...]
     images: tuple[FoundImage, ...]
     skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...] = ()  # what a person should know of the whole, as sentences
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A question that a layout asks: which column of its table, or which of its arrays, plays this role."""
+
+    role: str  # "images", "labels", "split", ...: the key of the answer
+    label: str
+    sentence: str  # what is asked for, for people
+    options: tuple[str, ...]  # the possible answers; "" is one besides, where none is needed
+    guess: str  # what it seems to be: one of the options, or ""
+    needed: bool
+
+
+@dataclass(frozen=True)
+class Picks:
+    """All that a layout asks, and a look at what it asks about. Texts come from the file, whoever wrote it."""
+
+    picks: tuple[Pick, ...]
+    preview: tuple[tuple[str, ...], ...]  # a table: its header, then its first rows
+    notes: tuple[str, ...] = ()  # what stood out while looking, as sentences
+
+    def settled(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The answer for each role: the given one, else the guess.
+
+        Raises DatasetError for a role that is not asked for, an answer that is no option, and one that is missing.
+        """
+        roles = [pick.role for pick in self.picks]
+        for role in given:
+            if role not in roles:
+                raise DatasetError("There is no such role", found=shown(role), expected="one of " + ", ".join(roles))
+        answers = {pick.role: given.get(pick.role, pick.guess) for pick in self.picks}
+        for pick in self.picks:
+            answer = answers[pick.role]
+            if (answer and answer not in pick.options) or (pick.needed and not answer):
+                some = ", ".join(pick.options[:20]) + (", ..." if len(pick.options) > 20 else "")
+                raise DatasetError(
+                    f"{pick.label}: {pick.sentence[0].lower()}{pick.sentence[1:]}",
+                    found=shown(answer) if answer else "nothing that looks like it",
+                    expected=f"one of {some}" if some else "",
+                )
+        return answers
 
 
 @dataclass(frozen=True)
@@ -34,7 +80,8 @@ class Reader:
     label: str
     sentence: str  # how the files must lie, for people
     recognise: Callable[[Tree], str | None]  # why the tree is laid out like this, or None when it is not
-    read: Callable[[Tree], Found]
+    read: Callable[[Tree, Mapping[str, str]], Found]  # with the answers to its picks, {} where it asks nothing
+    picks: Callable[[Tree], Picks | None] = lambda tree: None  # what it has to ask about the tree, if anything
 
 
 def gather(images: Iterable[FoundImage], skipped: Iterable[Skipped]) -> Found:

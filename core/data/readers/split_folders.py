@@ -1,5 +1,7 @@
 """Splits given by folders, classes inside: train/cat/1.jpg, val/dog/2.jpg, test/cat/3.jpg."""
 
+from collections.abc import Mapping
+
 from core.data.dataset import SPLITS
 from core.data.readers.reader import Found, FoundImage, Reader, gather, misplaced
 from core.data.tree import Tree, TreeFile
@@ -29,7 +31,7 @@ def recognise(tree: Tree) -> str | None:
     return f"folders named {', '.join(named)}, with {count} class {'folder' if count == 1 else 'folders'} inside"
 
 
-def read(tree: Tree) -> Found:
+def read(tree: Tree, picks: Mapping[str, str]) -> Found:
     images, skipped = [], list(tree.skipped)
     for file in tree.files:
         split = _split(file)

@@ -69,6 +69,7 @@ def test_a_kept_dataset_holds_the_very_bytes_and_nothing_of_the_import_stays(wor
     assert sorted(path.name for path in dataset.folder.iterdir()) == [
         "dataset.json",
         "files",
+        "prints.npz",
         "samples.csv",
         "skipped.csv",
         "thumbs",
@@ -209,7 +210,7 @@ def test_a_zip_that_would_escape_is_refused_and_leaves_nothing(workspace, tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("data.rar", b"Rar!\x1a\x07", "a .rar file, expected a folder or a zip file"),
+        ("data.rar", b"Rar!\x1a\x07", "a .rar file, expected a folder, a zip"),
         ("data.zip", b"no zip at all", "something that is no zip"),
         ("data.zip", b"", "something that is no zip"),
         ("data.zip", b"PK\x03\x04 and then nothing", "no complete zip"),
