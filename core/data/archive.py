@@ -52,10 +52,12 @@ def unpack(
     target: Path,
     limits: Limits | None = None,
     wanted: Callable[[tuple[str, ...]], bool] = lambda parts: True,
+    report: Callable[[int, int, str], None] = lambda done, of, what: None,
 ) -> Tree:
     """Write the files of a zip into the new folder `target` under numbers, and give the tree with their real names.
 
-    A file whose name, in parts, is not `wanted` stands in the tree but is not written.
+    A file whose name, in parts, is not `wanted` stands in the tree but is not written. `report` is called with how many
+    files are written, of how many, and "unpacking".
 
     Raises ArchiveError, naming the entry, when the zip is damaged or would do harm, and StorageError when it does not
     fit on the disk; `target` is then gone again.
@@ -71,7 +73,7 @@ def unpack(
         try:
             with storage_errors(target):
                 target.mkdir(parents=True)
-                return _write(archive, entries, target, limits, wanted)
+                return _write(archive, entries, target, limits, wanted, report)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise
@@ -149,6 +151,7 @@ def _write(
     target: Path,
     limits: Limits,
     wanted: Callable[[tuple[str, ...]], bool],
+    report: Callable[[int, int, str], None],
 ) -> Tree:
     needed = sum(entry.info.file_size for entry in entries if wanted(entry.parts))
     free = shutil.disk_usage(target).free
@@ -166,6 +169,7 @@ def _write(
             continue
         seen.add(entry.parts)
         path = target / f"{len(files):06d}"
+        report(len(files), len(entries), "unpacking")
         if wanted(entry.parts):
             left -= _write_one(archive, entry.info, path, left)
         files.append(TreeFile(entry.parts, path))

@@ -47,18 +47,22 @@ def demo(name: str) -> Demo:
 
 
 def make_demo(
-    workspace: Workspace, name: str, values: dict[str, Any] | None = None, report: Report | None = None
+    workspace: Workspace,
+    name: str,
+    values: dict[str, Any] | None = None,
+    report: Report | None = None,
+    id: str = "",
 ) -> Proposal:
     """Draw a demo and propose it as an import; `keep` makes it a dataset. The same values draw the same images.
 
     `values` sets dials by name; others keep their defaults. `report` is called with the steps done and in all, two for
-    each image: drawn, and read. Raises DatasetError for a name nobody knows, RecipeError naming a dial that is out of
-    range, StorageError when the disk is full.
+    each image: drawn, and read. `id` is that of the proposal, where somebody must know it before. Raises DatasetError
+    for a name nobody knows, RecipeError naming a dial that is out of range, StorageError when the disk is full.
     """
     row = demo(name)
     checked = check_values(row.knobs, values or {}, row.name)
     tell = report or (lambda done, of: None)
-    with new_folder(workspace, row.label) as folder:
+    with new_folder(workspace, row.label, id) as folder:
         drawn = folder / "unpacked"
         with storage_errors(folder):
             row.draw(checked, drawn, lambda done, of: tell(done, 2 * of))

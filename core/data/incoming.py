@@ -55,6 +55,7 @@ __all__ = [
     "mask_preview",
     "new_folder",
     "propose",
+    "recover",
     "remap",
     "survey",
     "sweep",
@@ -112,17 +113,25 @@ class Survey:
     doubt: str = ""  # why a person must choose the layout: half of the pictures lie in one and half in another
 
 
-def survey(workspace: Workspace, source: Path, *, layout: str = AUTO, picks: Mapping[str, str] | None = None) -> Survey:
+def survey(
+    workspace: Workspace,
+    source: Path,
+    *,
+    layout: str = AUTO,
+    picks: Mapping[str, str] | None = None,
+    report: Report | None = None,
+    id: str = "",
+) -> Survey:
     """Look at a source as `inspect` takes it, quickly: no picture is opened and nothing that is written stays.
 
-    `picks` are answers so far, for what depends on them: the columns on the table that was chosen. Raises what
-    `inspect` raises for a source that cannot be used.
+    `picks` are answers so far, for what depends on them: the columns on the table that was chosen. `id` is what the
+    folder is called that it needs for a moment. Raises what `inspect` raises for a source that cannot be used.
     """
     source, kind = _source(source, layout)
-    with new_folder(workspace, "survey") as folder:
+    with new_folder(workspace, "survey", id) as folder:
         try:
             tree, layout, _ = _open(
-                source, kind, layout, folder, wanted=lambda parts: TreeFile(parts, source).may_describe
+                source, kind, layout, folder, report, wanted=lambda parts: TreeFile(parts, source).may_describe
             )
             fits = fitting(tree, layout)
             first = fits[0]
@@ -140,6 +149,7 @@ def inspect(
     name: str = "",
     picks: Mapping[str, str] | None = None,
     report: Report | None = None,
+    id: str = "",
 ) -> Proposal:
     """Read a source of images and say what was found. Nothing but incoming/<id>/ is written.
 
@@ -147,15 +157,16 @@ def inspect(
     `survey`): {role: column or array}; what is not answered is guessed.
 
     Every image is decoded once, so that a truncated one is found now. Whatever cannot be used is in `skipped` with the
-    reason. `report` is called from this thread with how many images are done, and of how many.
+    reason. `report` is called from this thread with how many images are done, and of how many. `id` is that of the
+    proposal, where somebody must know it before.
 
     Raises DatasetError when the layout is unknown or fewer than two classes have a readable image, ArchiveError for a
     zip that is damaged or would do harm, StorageError when the disk is full. After an error nothing is left behind.
     """
     source, kind = _source(source, layout)
     name = plain_name(name or _stem(source))
-    with new_folder(workspace, name) as folder:
-        tree, layout, unpacked = _open(source, kind, layout, folder)
+    with new_folder(workspace, name, id) as folder:
+        tree, layout, unpacked = _open(source, kind, layout, folder, report)
         told = readable(source.name if unpacked else str(source))
         return propose(tree, folder, name=name, source=told, layout=layout, picks=picks, owned=unpacked, report=report)
 
@@ -165,6 +176,7 @@ def _open(
     kind: Kind,
     layout: str,
     folder: Path,
+    report: Report | None,
     wanted: Callable[[tuple[str, ...]], bool] = lambda parts: True,
 ) -> tuple[Tree, str, bool]:
     """The files of a source, the layout it has, and whether the files were unpacked into `folder`.
@@ -172,7 +184,8 @@ def _open(
     Of a zip only the files `wanted` are unpacked.
     """
     if kind == "zip":
-        return unpack(source, folder / "unpacked", wanted=wanted), layout, True
+        tell = report or (lambda done, of, what: None)
+        return unpack(source, folder / "unpacked", wanted=wanted, report=tell), layout, True
     if kind == "arrays":
         return Tree((TreeFile((readable(source.name),), source),)), NPZ if layout == AUTO else layout, False
     if kind == "table":
@@ -183,10 +196,13 @@ def _open(
 
 
 @contextmanager
-def new_folder(workspace: Workspace, name: str) -> Iterator[Path]:
-    """A new folder under incoming/, which is gone again when what is done in it fails. Sweeps stale imports first."""
+def new_folder(workspace: Workspace, name: str, id: str = "") -> Iterator[Path]:
+    """A new folder under incoming/, called `id` or after `name`, which is gone again when what is done in it fails.
+
+    Sweeps stale imports first.
+    """
     sweep(workspace)
-    folder = workspace.incoming / new_id(name)
+    folder = workspace.incoming / (id or new_id(name))
     try:
         with storage_errors(folder):
             folder.mkdir(parents=True)
@@ -402,6 +418,17 @@ def discard(workspace: Workspace, id: str) -> None:
     """Throw a proposal away. One that is gone already is no error."""
     if safe_id(id):
         shutil.rmtree(workspace.incoming / id, ignore_errors=True)
+
+
+def recover(workspace: Workspace, id: str) -> None:
+    """Tidy up after a process that was ended while it made or kept a proposal: what is half made goes, what was there
+    before is there again."""
+    folder, claimed = workspace.incoming / id, workspace.incoming / f"{id}-keeping"
+    if claimed.is_dir() and not folder.exists():
+        shutil.rmtree(claimed / "masks", ignore_errors=True)
+        os.rename(claimed, folder)
+    elif not (folder / PROPOSAL).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(workspace: Workspace, older_than: float = STALE) -> None:

@@ -24,7 +24,8 @@ from core.data.tree import TreeFile
 from core.errors import ImageError, storage_errors
 from core.machine import cores
 
-Report = Callable[[int, int], None]  # images done, images in all
+# Called with images done and images in all; in a part of the work that has a name, as "unpacking", with that as well.
+Report = Callable[..., None]
 Thing, Outcome = TypeVar("Thing"), TypeVar("Outcome")
 
 MAX_FILE = 256 * 1024 * 1024  # bytes; a file is read whole, by a few threads at once

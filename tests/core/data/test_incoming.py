@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from core.data.dataset import load_dataset
-from core.data.incoming import SplitRule, discard, inspect, keep, load_proposal, sweep
+from core.data.incoming import SplitRule, discard, inspect, keep, load_proposal, recover, sweep
 from core.data.library import Library
 from core.data.loading import read_image
 from core.errors import ArchiveError, DatasetError
@@ -372,3 +372,40 @@ def test_a_class_too_small_for_every_split_is_said_before_it_is_kept(workspace, 
     assert proposal.notes == (
         "The class emu has only 1 picture, too few to be in every split: nothing can be said about it.",
     )
+
+
+def test_a_zip_tells_also_how_far_it_is_unpacked(workspace, plant, tmp_path):
+    told, source = [], zip_of(plant("pets", {"cat": 3, "dog": 3}), tmp_path / "pets.zip")
+
+    inspect(workspace, source, report=lambda *step: told.append(step))
+
+    assert told[:2] == [(0, 6, "unpacking"), (1, 6, "unpacking")]
+    assert told[-1] == (6, 6)
+
+
+def test_a_proposal_may_be_given_its_id(workspace, plant):
+    proposal = inspect(workspace, plant("pets", {"cat": 2, "dog": 2}), id="mine-1234")
+
+    assert proposal.folder == workspace.incoming / "mine-1234"
+
+
+def test_what_a_process_ended_in_the_middle_of_an_import_has_left_is_cleared(workspace):
+    half = workspace.incoming / "half-1234"
+    (half / "unpacked").mkdir(parents=True)
+
+    recover(workspace, "half-1234")
+    recover(workspace, "half-1234")
+
+    assert not half.exists()
+
+
+def test_a_proposal_whose_keeping_was_ended_in_the_middle_is_there_again(workspace, plant):
+    proposal = inspect(workspace, plant("pets", {"cat": 2, "dog": 2}))
+    claimed = proposal.folder.rename(proposal.folder.with_name(f"{proposal.id}-keeping"))
+    (claimed / "masks").mkdir()
+
+    recover(workspace, proposal.id)
+    recover(workspace, proposal.id)
+
+    assert load_proposal(workspace, proposal.id).samples == proposal.samples
+    assert not (proposal.folder / "masks").exists()
