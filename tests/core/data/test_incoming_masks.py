@@ -80,6 +80,7 @@ def test_a_kept_dataset_holds_index_masks_and_nothing_of_the_import_stays(worksp
         "dataset.json",
         "files",
         "masks",
+        "prints.npz",
         "samples.csv",
         "skipped.csv",
         "thumbs",
