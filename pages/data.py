@@ -4,9 +4,10 @@ import streamlit as st
 
 from core.data.demo import DEMOS, Demo, demo
 from core.data.incoming import load_proposal
-from pages.shared import cache, gallery, importing, state
+from pages.shared import cache, gallery, importing, sources, state
 from pages.shared.found import found
 from pages.shared.guard import require_app
+from pages.shared.mapping import mapping
 from pages.shared.pickers import dataset_or_stop, or_stop
 from pages.shared.words import count, plain, size, splits
 
@@ -77,6 +78,9 @@ if st.session_state[state.PROPOSAL]:
     with or_stop():
         proposal = load_proposal(cache.workspace(), st.session_state[state.PROPOSAL])
     found(proposal)
+    st.stop()
+if source := sources.held():
+    mapping(source)
     st.stop()
 if not cache.library().cards():
     welcome()

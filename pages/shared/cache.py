@@ -17,7 +17,7 @@ import streamlit as st
 from PIL import Image
 
 from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset, newest_revision
-from core.data.incoming import Proposal, mask_preview
+from core.data.incoming import Proposal, Survey, mask_preview
 from core.data.library import Library
 from core.data.loading import read_picture
 from core.data.mask_files import read_mask
@@ -239,6 +239,37 @@ def imports() -> dict[str, Any]:
     """Imports at work on this server, by id. Whoever started one takes it out; a session that went away leaves one
     entry behind until the server ends."""
     return _imports(workspace().root)
+
+
+def sources() -> dict[str, Any]:
+    """What people want to import from, by id, until it is kept or let go. Their number is bounded by whoever adds."""
+    return _sources(workspace().root)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _sources(root: Path) -> dict[str, Any]:
+    return {}
+
+
+def survey(path: Path, layout: str, answers: dict[str, str]) -> Survey:
+    """What a source asks when it is read in this layout, with the answers so far. Raises what `core.data.incoming`
+    does."""
+    return _survey(path, _stamp(path), layout, answers)
+
+
+@st.cache_data(max_entries=32, max_size="20MiB", show_spinner=False)
+def _survey(path: Path, stamp: tuple[int, int], layout: str, answers: dict[str, str]) -> Survey:
+    return lab().call("core.data.incoming:survey", workspace(), path, layout=layout, picks=answers)
+
+
+def checks() -> dict[str, Any]:
+    """Checks of health at work on this server, by the reference of their dataset, and those that an error ended."""
+    return _checks(workspace().root)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _checks(root: Path) -> dict[str, Any]:
+    return {}
 
 
 def rate_tests() -> dict[str, Any]:

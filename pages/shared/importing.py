@@ -1,10 +1,10 @@
-"""Bring images in: where they may come from, how far an import has come, and what it found before it is kept."""
+"""Bring images in: where they may come from, how far an import has come, and what becomes of what it found."""
 
 import shutil
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +14,26 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from core.data.dataset import Dataset
 from core.data.demo import Demo
 from core.data.folders import subfolders
-from core.data.incoming import Proposal, SplitRule, discard, keep
-from core.errors import FoveaError, StorageError, storage_errors
-from core.executors.progress import ProgressFile
-from core.workspace import configured_roots, inside_roots, new_id
-from pages.shared import cache, state
+from core.data.incoming import Proposal, SplitRule, Survey, discard, keep, recover
+from core.data.tree import PICTURE_SUFFIXES, TABLE_SUFFIXES
+from core.errors import Cancelled, FoveaError, LabError, StorageError
+from core.workspace import Workspace, configured_roots, inside_roots, new_id
+from pages.shared import atwork, cache, sources, state
+from pages.shared.atwork import AtWork
 from pages.shared.forms import knob_widgets
 from pages.shared.pickers import or_stop
 from pages.shared.words import count, plain, sentence
 
-SECONDS = 0.5  # between looks at an import at work
 MOST_FORGOTTEN = 20  # imports that ended and that no session came back for
 
 
 @dataclass
 class Import:
-    """An import at work in the desk process."""
+    """An import at work in the desk process, and what the session that started it does when it is over."""
 
-    title: str
-    future: Future
-    progress: ProgressFile
-    then: Callable[[Any], None]  # in the session that started it, with what the work gave
-    again: str | None = None  # id of the proposal to show again where the work fails
+    work: AtWork
+    then: Callable[[Any], None]  # with what the work gave
+    otherwise: Callable[[], None]  # where it failed or was called off
 
 
 def start(
@@ -43,59 +41,60 @@ def start(
     work: str,
     *arguments: object,
     then: Callable[[Any], None],
-    clear: Path | None = None,
-    again: str | None = None,
-    **named: object,
+    otherwise: Callable[[], None] = lambda: None,
+    clear: str = "",
+    **named: Any,
 ) -> None:
     """Start `work` ("module:function") in the desk process and let this session wait for it.
 
-    `clear` is a folder that is removed when it is over: an upload that was unpacked.
+    `clear` is the id of a proposal of which nothing half done is to be left if the process ends in the middle of it.
     """
-    id = uuid.uuid4().hex[:12]
-    progress = ProgressFile(cache.workspace().cache / "progress" / f"{id}.json")
-    future = cache.desk().submit(work, *arguments, report=progress, **named)
-    future.add_done_callback(lambda _: _tidy(progress, clear))
+    at_work = atwork.begin(title, work, *arguments, **named)
+    if clear:
+        at_work.future.add_done_callback(partial(_recover, cache.workspace(), clear))
     works = cache.imports()
-    for old in [old for old, at_work in works.items() if at_work.future.done()][:-MOST_FORGOTTEN]:
+    for old in [old for old, one in works.items() if one.work.done][:-MOST_FORGOTTEN]:
         works.pop(old, None)
-    works[id] = Import(title, future, progress, then, again)
+    id = at_work.progress.path.stem
+    works[id] = Import(at_work, then, otherwise)
     st.session_state[state.IMPORT] = id
     st.rerun()
 
 
-def _tidy(progress: ProgressFile, clear: Path | None) -> None:
-    progress.forget()
-    if clear is not None:
-        shutil.rmtree(clear, ignore_errors=True)
+def _recover(workspace: Workspace, id: str, future: Future) -> None:
+    if not future.cancelled() and isinstance(future.exception(), LabError):
+        recover(workspace, id)
 
 
 def wait() -> None:
     """While an import of this session is at work: its progress, and nothing else on the page."""
     id = st.session_state.get(state.IMPORT)
-    work = cache.imports().get(id)
-    if work is None:
+    waited_for = cache.imports().get(id)
+    if waited_for is None:
         return
-    if not work.future.done():
+    if not waited_for.work.done:
         _watch(id)
         st.stop()
     cache.imports().pop(id, None)
     st.session_state[state.IMPORT] = None
     try:
-        work.then(work.future.result())
+        found = waited_for.work.result()
+    except Cancelled:
+        waited_for.otherwise()
+        st.toast("Cancelled. Nothing of it was kept.", icon=":material/close:")
     except FoveaError as error:
-        if work.again:
-            st.session_state[state.PROPOSAL] = work.again
+        waited_for.otherwise()
         st.error(sentence(error))
+    else:
+        waited_for.then(found)
 
 
-@st.fragment(run_every=SECONDS)
+@st.fragment(run_every=atwork.SECONDS)
 def _watch(id: str) -> None:
-    work = cache.imports().get(id)
-    if work is None or work.future.done():
+    waited_for = cache.imports().get(id)
+    if waited_for is None or waited_for.work.done:
         st.rerun()
-    done, total = work.progress.read() or (0, 0)
-    told = f"{done:,} of {count(total, 'file')}" if total else "getting ready"
-    st.progress(done / total if total else 0.0, f"{plain(work.title)}: {told}")
+    atwork.bar(waited_for.work, "import")
 
 
 # Where images come from
@@ -105,7 +104,7 @@ def demo_button(demo: Demo, label: str, *, key: str, primary: bool = False, valu
     """One click draws a demo set and keeps it: there is nothing in it that anybody would have to look at first."""
     icon = ":material/auto_awesome:" if primary else None
     if st.button(label, key=key, type="primary" if primary else "secondary", icon=icon, width="stretch"):
-        start(demo.label, "core.data.demo:make_demo", cache.workspace(), demo.name, values or {}, then=_keep_at_once)
+        _start_import(demo.label, "core.data.demo:make_demo", demo.name, values or {}, then=_keep_at_once)
 
 
 def demo_dials(demo: Demo, key: str) -> dict:
@@ -115,37 +114,37 @@ def demo_dials(demo: Demo, key: str) -> dict:
 
 
 def own_images(key: str) -> None:
-    """A zip, a folder of this computer, or a folder of the server."""
-    zipped, folder = st.tabs(["A zip file", "A folder on the server"], key=f"{key}_tabs")
-    with zipped:
-        upload = st.file_uploader(
-            "A zip with one folder per class, or with images and their masks",
-            type="zip",
+    """Files or a folder of this computer, or a folder of the server."""
+    sent, chosen, folder = st.tabs(["Files", "A folder", "On the server"], key=f"{key}_tabs")
+    with sent:
+        files = st.file_uploader(
+            "A zip, an .npz, or a table (CSV) with its images",
+            type=[suffix[1:] for suffix in (*sources.ALONE, *TABLE_SUFFIXES, *PICTURE_SUFFIXES)],
+            accept_multiple_files=True,
             key=f"{key}_zip",
         )
-        if upload is not None and st.button("Look inside", key=f"{key}_zip_go", type="primary"):
-            _start_upload(upload)
+        _look_button(files, f"{key}_zip_go")
+    with chosen:
+        files = st.file_uploader(
+            "A folder with one folder per class, with images and their masks, or with a table (CSV) and its images",
+            accept_multiple_files="directory",
+            key=f"{key}_directory",
+        )
+        _look_button(files, f"{key}_directory_go")
     with folder:
         path = _folder_widget(key)
         if st.button("Look inside", key=f"{key}_folder_go", type="primary"):
-            start(path.name, "core.data.incoming:inspect", cache.workspace(), path, name=path.name, then=_propose)
+            look_inside(path, path.name)
 
 
-def _start_upload(upload: UploadedFile) -> None:
-    folder = cache.workspace().cache / "uploads" / uuid.uuid4().hex[:12]
-    name = Path(upload.name).stem
-    plain_letters = new_id(name).rpartition("-")[0]  # the browser's name for it is never a path; errors tell this one
-    file = folder / f"{plain_letters}.zip"
-    try:
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with file.open("wb") as target:
-                shutil.copyfileobj(upload, target)
-    except StorageError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        st.error(sentence(error))
-        return
-    start(name, "core.data.incoming:inspect", cache.workspace(), file, name=name, then=_propose, clear=folder)
+def _look_button(files: Sequence[UploadedFile], key: str) -> None:
+    if files and st.button("Look inside", key=key, type="primary"):
+        try:
+            path, name, folder = sources.received(files)
+        except StorageError as error:
+            st.error(sentence(error))
+            return
+        look_inside(path, name, folder)
 
 
 def _folder_widget(key: str) -> Path:
@@ -178,10 +177,47 @@ def _go(here: Path, typed: str, into: str) -> None:
         st.session_state[into] = None
 
 
-# What was found
+# From the first look to a dataset
+
+
+def look_inside(path: Path, name: str, upload: Path | None = None) -> None:
+    """See what a source seems to be; where nothing has to be asked, go on and read it."""
+
+    def looked(survey: Survey) -> None:
+        if not sources.hold(path, name, upload, survey).asks:
+            read_source()
+        st.rerun()
+
+    def failed() -> None:
+        if upload is not None:
+            shutil.rmtree(upload, ignore_errors=True)
+
+    _start_import(name, "core.data.incoming:survey", path, then=looked, otherwise=failed)
+
+
+def read_source() -> None:
+    """Read the source in hand as was decided, and show what was found. Where that fails and something was asked, it is
+    asked again."""
+    source = sources.held()
+    what = {"layout": source.layout or source.survey.layout, "name": source.name, "picks": source.answers}
+
+    def failed() -> None:
+        if not source.asks:
+            sources.let_go()
+
+    _start_import(source.name, "core.data.incoming:inspect", source.path, then=_propose, otherwise=failed, **what)
+
+
+def _start_import(title: str, work: str, *arguments: object, **named: Any) -> None:
+    """Start work in a folder of its own, of which nothing is left behind when it is ended in its middle."""
+    id = new_id(title)
+    start(title, work, cache.workspace(), *arguments, id=id, clear=id, unit="image", **named)
 
 
 def _propose(proposal: Proposal) -> None:
+    source = sources.held()
+    if source is not None and len(source.survey.fits) == 1 and source.survey.picks is None:
+        sources.let_go()  # it can be read in one way only
     st.session_state[state.PROPOSAL] = proposal.id
     st.rerun()
 
@@ -194,20 +230,31 @@ def keep_proposal(proposal: Proposal, name: str, rule: SplitRule) -> None:
     """Make a dataset of what was found and take it in hand. Masks are written one by one, and the desk does that."""
     what = (cache.workspace(), proposal.id)
     if proposal.task == "segmentation":
-        work = "core.data.incoming:keep"
-        start(f"Keeping {name}", work, *what, name=name, rule=rule, then=_take_in_hand, again=proposal.id)
+
+        def failed() -> None:
+            st.session_state[state.PROPOSAL] = proposal.id
+
+        named = {"name": name, "rule": rule, "unit": "mask", "clear": proposal.id}
+        start(f"Keeping {name}", "core.data.incoming:keep", *what, then=_take_in_hand, otherwise=failed, **named)
     _take_in_hand(keep(*what, name=name, rule=rule))
 
 
 def _take_in_hand(dataset: Dataset) -> None:
     st.session_state[state.PROPOSAL] = None
+    sources.let_go()
     state.hold_dataset(dataset.id)
     state.tell(f"Kept {count(len(dataset.samples), 'image')}.")
     st.rerun()
 
 
 def discard_proposal(proposal: Proposal) -> None:
-    """Let go of what was found."""
+    """Let go of what was found, and of where it came from."""
+    sources.let_go()
+    read_again(proposal)
+
+
+def read_again(proposal: Proposal) -> None:
+    """Let go of what was found; where it came from may be read in another way."""
     discard(cache.workspace(), proposal.id)
     st.session_state[state.PROPOSAL] = None
     st.rerun()

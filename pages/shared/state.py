@@ -20,9 +20,11 @@ DATASET = "dataset_in_hand"  # id of a dataset, also in the address as ?dataset=
 RUN = "run_in_hand"  # id of a run, also in the address as ?run=
 AUGMENT = "augment_in_hand"  # an AugmentChoice as plain data, chosen on the Augment page
 IMPORT = "import_at_work"  # id of the import this session waits for
+LOOKED = "source_in_hand"  # id of what somebody wants to import and was asked about
 PROPOSAL = "proposal_in_hand"  # id of what an import found and nobody has kept yet
 CELL = "cell_in_hand"  # (run, split, true class, predicted class) chosen in the confusion matrix
 IMAGE = "image_in_hand"  # (run, split, sample id) chosen among the images of an evaluated split
+TICKED = "pictures_ticked"  # (reference of a dataset, ids of the pictures that are ticked in it)
 WATCHED = "run_watched"  # id of the run that the Train page shows; "" while choosing a new one; None: undecided
 NEWS = "news"  # one sentence to show after a change of page
 
@@ -39,6 +41,7 @@ def settle() -> None:
         "dataset": _settle(DATASET, "dataset", lambda id: id in datasets, datasets[0] if datasets else None),
         "run": _settle(RUN, "run", _is_run, newest),
         "import": _settle(IMPORT, "import", lambda id: id in cache.imports(), None),
+        "source": _settle(LOOKED, "source", lambda id: id in cache.sources(), None),
         "found": _settle(
             PROPOSAL, "found", lambda id: safe_id(id) and (cache.workspace().incoming / id).is_dir(), None
         ),

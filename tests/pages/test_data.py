@@ -1,5 +1,6 @@
 import io
 import zipfile
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -26,14 +27,12 @@ def archive(classes: dict[str, int], **others: bytes) -> bytes:
 
 
 def finish_import(app):
-    """Let the import in hand come to its end, as a browser does by looking again."""
+    """Let the import in hand come to its end, step by step, as a browser does by looking again."""
     from pages.shared import cache
 
-    waited_for = app.session_state["import_at_work"]
-    if waited_for is None:  # it was over before the page had come to its end
-        return
-    cache.imports()[waited_for].future.exception(60)
-    app.run()
+    while (waited_for := app.session_state["import_at_work"]) is not None:
+        futures.wait([cache.imports()[waited_for].work.future], 60)
+        app.run()
 
 
 def test_an_empty_workspace_offers_three_ways_to_begin(visit):
