@@ -20,19 +20,24 @@ from core.errors import ImageError
 from core.workspace import replacing
 
 PRINTS = "prints.npz"  # in the folder of a dataset: the digests of its pictures and their prints
-SIDE, TINT_SIDE = 32, 8  # pixels of the squares of brightness and of colour
+SIDE, TINT_SIDE = (
+    16,
+    4,
+)  # pixels of the squares of brightness and of colour: the more, the more a copy in half size differs
 LENGTH = SIDE * SIDE + 2 * TINT_SIDE * TINT_SIDE  # bytes of a print
 
-ALIKE = 5.0  # root mean square of the differences between two prints, in grey levels, up to which they are twins
+# By how much two prints of twins differ at most: the root mean square in grey levels, brightness and both colours added;
+# and as a share of their contrast, without which all nearly blank pictures would be twins.
+ALIKE, ALIKE_SHARE = 7.0, 0.12
 PARTNERS = 4  # pairs that are told of a picture with others of its cluster before it, so that a hundred copies of one
 # picture make some hundreds of pairs and not five thousand
 
-_LOW, _LOW_TINT = 12, 4  # frequencies, in each direction, that the first stage looks at
-_BLOCK = 512  # prints compared with all others at once
-_CLOSE = 2048  # pairs looked at closely at once
+_LOW = 8  # frequencies of the brightness, in each direction, that the first stage looks at
+_ROWS, _COLUMNS = 512, 4096  # prints compared with others at once, and how many others
 
 # The ways to lay a square on itself: whether it is transposed, then flipped left to right, then top to bottom.
-_WAYS = tuple((bool(t), bool(h), bool(v)) for t in (0, 1) for h in (0, 1) for v in (0, 1))
+Way = tuple[bool, bool, bool]
+_WAYS: tuple[Way, ...] = tuple((bool(t), bool(h), bool(v)) for t in (0, 1) for h in (0, 1) for v in (0, 1))
 _HOW = {
     (False, False, False): "",
     (False, True, False): "mirrored",
@@ -43,6 +48,9 @@ _HOW = {
     (True, False, False): "mirrored and turned by 90 degrees",
     (True, True, True): "mirrored and turned by 270 degrees",
 }
+
+
+_WEIGHTS = np.repeat(np.float32([1 / SIDE**2, 1 / TINT_SIDE**2]), [SIDE**2, 2 * TINT_SIDE**2])
 
 
 @dataclass(frozen=True)
@@ -152,58 +160,62 @@ def twinned(folder: Path, samples: Sequence[Sample]) -> tuple[Sample, ...]:
     return tuple(replace(sample, twins=twins.get(sample.id, "")) for sample in samples)
 
 
-def near_duplicates(prints: np.ndarray) -> list[tuple[int, int, float, tuple[bool, bool, bool]]]:
-    """Pairs of rows of prints (N, LENGTH) that differ by at most ALIKE, with the difference and the way of the second.
+def near_duplicates(prints: np.ndarray) -> list[tuple[int, int, float, Way]]:
+    """Pairs of rows of prints (N, LENGTH) that are nearly the same, with the difference and the way of the second.
 
-    The first row of a pair is the smaller one. A row makes pairs with at most PARTNERS rows before it that are of one
-    cluster. Needs memory for N x _BLOCK numbers, besides the prints.
+    The first row of a pair is the smaller one. A row makes pairs with about PARTNERS rows before it of one cluster.
+    Besides the prints this takes memory for N times some 100 numbers.
     """
+    contrast = _contrast(prints)
+    limits = np.where(contrast >= 1, np.minimum(ALIKE, ALIKE_SHARE * contrast), -1.0).astype(np.float32)
     still = _what_stays(prints)
     squares = (still**2).sum(1)
     cluster, partners = np.arange(len(prints)), np.zeros(len(prints), int)
     pairs = []
-    for start in range(0, len(prints), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        distances = squares[block, None] + squares[None, start:] - 2 * still[block] @ still[start:].T
-        rows, others = np.nonzero(distances <= ALIKE**2 * 1.001)
-        later = others > rows
-        rows, others = rows[later] + start, others[later] + start
-        for row in np.unique(rows):
-            candidates = others[rows == row]
-            candidates = candidates[(partners[candidates] < PARTNERS) | (cluster[candidates] != cluster[row])]
-            for other, difference, way in _looked_at(prints, row, candidates):
-                pairs.append((int(row), other, difference, way))
-                partners[other] += 1
-                joined = sorted((cluster[row], cluster[other]))
-                if joined[0] != joined[1]:
-                    cluster[cluster == joined[1]] = joined[0]
+    for top in range(0, len(prints), _ROWS):
+        block = slice(top, top + _ROWS)
+        bounds = np.where(limits[block] < 0, -1, (limits[block] + 0.01) ** 2)[:, None]
+        for left in range(top, len(prints), _COLUMNS):
+            tile = slice(left, left + _COLUMNS)
+            rows, others = np.nonzero(squares[block, None] + squares[tile] - 2 * still[block] @ still[tile].T <= bounds)
+            rows, others = rows + top, others + left
+            rows, others = rows[others > rows], others[others > rows]
+            known, starts = np.unique(rows, return_index=True)
+            for row, candidates in zip(known.tolist(), np.split(others, starts[1:]), strict=bool(len(known))):
+                new = candidates[(partners[candidates] < PARTNERS) | (cluster[candidates] != cluster[row])]
+                for other, difference, way in _looked_at(prints, row, new, limits):
+                    pairs.append((row, other, difference, way))
+                    partners[other] += 1
+                    low, high = sorted((cluster[row], cluster[other]))
+                    if low != high:
+                        cluster[cluster == high] = low
     return pairs
 
 
 def _looked_at(
-    prints: np.ndarray, row: int, others: np.ndarray
-) -> Iterator[tuple[int, float, tuple[bool, bool, bool]]]:
-    """Those of `others` whose prints differ from that of `row` by at most ALIKE, by how much and in which way."""
-    ways = np.stack([_laid(prints[row], *way) for way in _WAYS]).astype(np.float32)
-    for start in range(0, len(others), _CLOSE):
-        some = others[start : start + _CLOSE]
-        those = prints[some].astype(np.float32)
-        distances = np.stack([_difference(those, one) for one in ways])
-        best = distances.argmin(0)
-        best[distances[0] <= distances.min(0) + 0.5] = 0  # a picture that is its own mirror image is not mirrored
-        for place, other in enumerate(some):
-            difference = float(distances[best[place], place])
-            if difference <= ALIKE:
-                yield int(other), difference, _WAYS[best[place]]
-
-
-_WEIGHTS = np.concatenate([np.full(SIDE**2, 1 / SIDE**2), np.full(2 * TINT_SIDE**2, 1 / TINT_SIDE**2)]).astype(
-    np.float32
-)
+    prints: np.ndarray, row: int, others: np.ndarray, limits: np.ndarray
+) -> Iterator[tuple[int, float, Way]]:
+    """Those of `others` whose prints are nearly that of `row`, by how much they differ and in which way they lie."""
+    if not len(others):
+        return
+    those = prints[others].astype(np.float32)
+    differences = np.stack([_difference(those, _laid(prints[row], way)) for way in _WAYS])
+    best = differences.argmin(0)
+    best[differences[0] <= differences.min(0) + 0.5] = 0  # what is its own mirror image is not called mirrored
+    for place, other in enumerate(others.tolist()):
+        difference = float(differences[best[place], place])
+        if difference <= min(limits[row], limits[other]):
+            yield other, difference, _WAYS[best[place]]
 
 
 def _difference(prints: np.ndarray, one: np.ndarray) -> np.ndarray:
-    return np.sqrt((prints - one) ** 2 @ _WEIGHTS)
+    """By how much prints (n, LENGTH) differ from one, in grey levels (n,)."""
+    return np.sqrt((prints - one.astype(np.float32)) ** 2 @ _WEIGHTS)
+
+
+def _contrast(prints: np.ndarray) -> np.ndarray:
+    """By how much prints (N, LENGTH) differ from a blank picture of their mean brightness and colour (N,)."""
+    return np.sqrt(sum(square.var(axis=(1, 2)) for square in _squares(prints)))
 
 
 def _squares(prints: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -213,8 +225,9 @@ def _squares(prints: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return prints[..., :cut].reshape(*shape, SIDE, SIDE), tints[..., 0, :, :], tints[..., 1, :, :]
 
 
-def _laid(one: np.ndarray, transposed: bool, mirrored: bool, flipped: bool) -> np.ndarray:
+def _laid(one: np.ndarray, way: Way) -> np.ndarray:
     """A print (LENGTH,) laid another way."""
+    transposed, mirrored, flipped = way
     parts = []
     for square in _squares(one):
         square = square.T if transposed else square
@@ -229,13 +242,13 @@ def _what_stays(prints: np.ndarray) -> np.ndarray:
     Two prints are never further from each other in it than they are under the best of the eight ways.
     """
     still = []
-    for square, low in zip(_squares(prints), (_LOW, _LOW_TINT, _LOW_TINT), strict=True):
+    for square, low in zip(_squares(prints), (_LOW, TINT_SIDE, TINT_SIDE), strict=True):
         side = square.shape[-1]
         waves = _cosines(side)[:low]
         sizes = np.empty((len(prints), low, low), np.float32)
-        for start in range(0, len(prints), _BLOCK):
-            some = square[start : start + _BLOCK].astype(np.float32) - 128
-            sizes[start : start + _BLOCK] = waves @ some @ waves.T / side
+        for start in range(0, len(prints), _ROWS):
+            some = square[start : start + _ROWS].astype(np.float32) - 128
+            sizes[start : start + _ROWS] = waves @ some @ waves.T / side
         sizes[:, 1:, :] = np.abs(sizes[:, 1:, :])
         sizes[:, :, 1:] = np.abs(sizes[:, :, 1:])
         above = np.triu_indices(low, 1)
@@ -251,7 +264,7 @@ def _cosines(side: int) -> np.ndarray:
     return waves.astype(np.float32)
 
 
-def _how(first: Sample, second: Sample, difference: float, way: tuple[bool, bool, bool]) -> str:
+def _how(first: Sample, second: Sample, difference: float, way: Way) -> str:
     size = (second.height, second.width) if way[0] else (second.width, second.height)
     resized = size != (first.width, first.height)
     if _HOW[way]:
