@@ -67,7 +67,8 @@ def _dots(
                 name="mean",
             )
     quiet(figure, height=90 + ROW * max(1, len(spreads)), x=x, identity=identity)
-    low, high = _range(spreads)
+    bands = [one.mean + sign * one.std for one in spreads if one.std is not None for sign in (-1, 1)]
+    low, high = range_of([value for one in spreads for value in one.values if value is not None] + bands)
     figure.update_xaxes(tickformat=".0%" if high - low > 0.1 else ".1%", range=[low, high], nticks=6)
     figure.update_yaxes(
         tickvals=[len(spreads) - 1 - place for place in range(len(spreads))],
@@ -78,11 +79,9 @@ def _dots(
     return figure
 
 
-def _range(spreads: Sequence[Spread]) -> tuple[float, float]:
-    """From the lowest to the highest dot with some room, and never so narrow that chance looks large."""
-    values = [value for one in spreads for value in one.values if value is not None] or [0.0, 1.0]
-    bands = [one.mean + sign * one.std for one in spreads if one.std is not None for sign in (-1, 1)]
-    low, high = min(values + bands), max(values + bands)
+def range_of(values: Sequence[float]) -> tuple[float, float]:
+    """From the lowest to the highest of some scores with some room, and never so narrow that chance looks large."""
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = max(0.08 * (high - low), (NARROWEST - (high - low)) / 2, 0.005)
     return low - room, high + room
 

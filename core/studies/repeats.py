@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from core.data.dataset import Dataset
 from core.data.library import Library
 from core.data.split import split_for
 from core.errors import FoveaError, RecipeError, RunError
@@ -26,7 +27,7 @@ from core.runs.index import run_name
 from core.runs.run import RunState
 from core.runs.store import Run, RunStore
 from core.studies.removal import delete_study
-from core.studies.study import Study, StudyStore
+from core.studies.study import Kind, Study, StudyStore
 from core.train.check import check
 from core.workspace import Workspace
 
@@ -95,7 +96,7 @@ class RepeatTable:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The table from plain data."""
         lines = tuple(RunLine(**line) for line in data["runs"])
-        spreads = {name: tuple(_spread_from(one) for one in data[name]) for name in ("figures", "per_class")}
+        spreads = {name: tuple(spread_from(one) for one in data[name]) for name in ("figures", "per_class")}
         return cls(**{**data, "runs": lines, **spreads})
 
 
@@ -147,19 +148,39 @@ def make(workspace_root: str, recipe_json: str, dataset: str, seeds: Sequence[in
     workspace, recipe = Workspace(Path(workspace_root)), Recipe.from_json(recipe_json)
     data = Library(workspace).get(dataset)
     varied = variations(recipe, seeds, folds)
-    recipes = [recipe.set({**changes, "name": f"{run_name(recipe)}, {told(changes)}"}) for changes in varied]
-    for one in recipes:
-        check(one, split_for(one, data))
-    studies, runs = StudyStore(workspace), RunStore(workspace)
-    study = studies.create(
+    runs = [(recipe.set({**changes, "name": f"{run_name(recipe)}, {told(changes)}"}), changes) for changes in varied]
+    return make_runs(
+        workspace,
+        data,
         "folds" if folds else "seeds",
         name or f"{run_name(recipe)}: {_planned(len(seeds), folds)}",
-        recipe.model_copy(update={"dataset": data.id}),
+        recipe,
         {"seeds": list(seeds), "folds": folds},
+        runs,
     )
+
+
+def make_runs(
+    workspace: Workspace,
+    data: Dataset,
+    kind: Kind,
+    name: str,
+    recipe: Recipe,
+    spec: Mapping[str, Any],
+    runs: Sequence[tuple[Recipe, Mapping[str, Any]]],
+) -> str:
+    """Make a study and its runs, each given as its recipe and what it varies, and return the study's id.
+
+    All runs are checked before any is made, and where one cannot be made nothing is left. Raises what
+    `core.train.check` does, DatasetError where the data cannot be dealt, and StorageError when the disk is full.
+    """
+    for one, _ in runs:
+        check(one, split_for(one, data))
+    studies, store = StudyStore(workspace), RunStore(workspace)
+    study = studies.create(kind, name, recipe.model_copy(update={"dataset": data.id}), spec)
     try:
-        for one, changes in zip(recipes, varied, strict=True):
-            studies.add(study.id, runs.create(one, data, tags=(f"study:{study.id}",)), changes)
+        for one, changes in runs:
+            studies.add(study.id, store.create(one, data, tags=(f"study:{study.id}",)), changes)
     except FoveaError:
         delete_study(workspace, study.id, runs=True)
         raise
@@ -207,8 +228,9 @@ def standing(study: Study, states: Mapping[str, RunState]) -> Standing:
 
 
 def planned_runs(study: Study) -> int:
-    """How many runs a study of repeats is to have."""
-    return max(1, len(study.spec["seeds"])) * max(1, study.spec["folds"])
+    """How many runs a study of repeats, or a duel, is to have."""
+    kinds = len(study.spec["seeds"]), study.spec.get("folds", 0), len(study.spec.get("policies", ()))
+    return math.prod(max(1, number) for number in kinds)
 
 
 # The table
@@ -216,13 +238,18 @@ def planned_runs(study: Study) -> int:
 
 def summarise(workspace_root: str, study_id: str) -> dict[str, Any]:
     """`repeat_table` as plain data, for the lab and the command line. Raises RunError when there is no such study."""
+    return repeat_table(*with_runs(workspace_root, study_id)).to_json()
+
+
+def with_runs(workspace_root: str, study_id: str) -> tuple[Study, dict[str, Run]]:
+    """A study, and those of its runs that are there, by their ids. Raises RunError when there is no such study."""
     workspace = Workspace(Path(workspace_root))
     study, store = StudyStore(workspace).get(study_id), RunStore(workspace)
     found: dict[str, Run] = {}
     for member in study.members:
         with suppress(RunError):
             found[member.run] = store.get(member.run)
-    return repeat_table(study, found).to_json()
+    return study, found
 
 
 def repeat_table(study: Study, runs: Mapping[str, Run]) -> RepeatTable:
@@ -232,11 +259,11 @@ def repeat_table(study: Study, runs: Mapping[str, Run]) -> RepeatTable:
     made = {told(member.varies): member.run for member in study.members}
     lines, reports = [], []
     for changes in varied:
-        line, report = _line(told(changes), made.get(told(changes), ""), runs)
+        line, report = run_line(told(changes), made.get(told(changes), ""), runs)
         lines.append(line)
         reports.append(report)
     classes = next((report.classes for report in reports if report), ())
-    of_runs = [_figures(task, report, runs.get(line.run)) for line, report in zip(lines, reports, strict=True)]
+    of_runs = [figures_of(task, report, runs.get(line.run)) for line, report in zip(lines, reports, strict=True)]
     return RepeatTable(
         study=study.id,
         name=study.name,
@@ -271,7 +298,8 @@ def spread(name: str, label: str, values: Iterable[float | None]) -> Spread:
     return Spread(name, label, values, n, mean, std, None if half is None else (mean - half, mean + half))
 
 
-def _line(label: str, run_id: str, runs: Mapping[str, Run]) -> tuple[RunLine, Result | None]:
+def run_line(label: str, run_id: str, runs: Mapping[str, Run]) -> tuple[RunLine, Result | None]:
+    """A run as a line of a table, and its validation report if it counts: if it has finished and has one."""
     run = runs.get(run_id)
     if run is None:
         sentence = "Its run was deleted." if run_id else "Its run was never made."
@@ -284,7 +312,8 @@ def _line(label: str, run_id: str, runs: Mapping[str, Run]) -> tuple[RunLine, Re
     return RunLine(run.id, label, state.value, sentence), report
 
 
-def _figures(task: str, report: Result | None, run: Run | None) -> dict[str, float | None]:
+def figures_of(task: str, report: Result | None, run: Run | None) -> dict[str, float | None]:
+    """The figures of one run, as FIGURES names them; none of a run that does not count."""
     if report is None or run is None:
         return {}
     loss = run.status.best.get("loss")
@@ -293,7 +322,8 @@ def _figures(task: str, report: Result | None, run: Run | None) -> dict[str, flo
     return {"mean_dice": report.mean_dice, "mean_iou": report.mean_iou, "loss": loss}
 
 
-def _spread_from(data: Mapping[str, Any]) -> Spread:
+def spread_from(data: Mapping[str, Any]) -> Spread:
+    """A figure over runs from plain data."""
     interval = data["interval"]
     return Spread(
         **{**data, "values": tuple(data["values"]), "interval": None if interval is None else tuple(interval)}

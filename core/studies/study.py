@@ -21,7 +21,7 @@ from core.recipe import Recipe
 from core.runs.journal import Journal
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json
 
-Kind = Literal["seeds", "folds", "search"]
+Kind = Literal["seeds", "folds", "search", "duel"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Member:
     """One run of a study."""
 
     run: str  # its id
-    varies: dict[str, Any]  # {recipe path: value}, what makes it differ from the base recipe
+    # What makes it differ from the base recipe, {recipe path: value}; a run of a duel names its policy by its label
+    varies: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from core.runs.index import RunSummary
 from core.runs.journal import Entry, RunReader
 from core.runs.run import RunPaths, RunState, look_name
 from core.runs.store import Run, RunStore
+from core.studies.duel import DuelTable
 from core.studies.repeats import RepeatTable
 from core.studies.search import ensure_driving, paths_of, read_results
 from core.studies.study import Study, StudyStore
@@ -124,29 +125,30 @@ def forget_studies() -> None:
     _studies.clear()
 
 
-def repeat_table(study: Study, states: dict[str, RunState]) -> tuple[RepeatTable | None, bool]:
-    """What the runs of a study of repeats say together, as the lab answered last, and whether a newer answer comes.
+def study_table(study: Study, states: dict[str, RunState]) -> tuple[RepeatTable | DuelTable | None, bool]:
+    """What the runs of repeats or of a duel say together, as the lab answered last, and whether a newer answer comes.
 
     `states` are those of the runs that there are; what a run says changes with its state and its report.
     """
-    tables, store = _repeat_tables(workspace().root), workspace().runs
+    tables, store = _study_tables(workspace().root), workspace().runs
     runs = [member.run for member in study.members]
     key = [(run, states.get(run), _stamp(RunPaths(store / run).results("validation"))) for run in runs]
     asked, answer, last = tables.get(study.id, (None, None, None))
+    module, kind = ("duel", DuelTable) if study.kind == "duel" else ("repeats", RepeatTable)
     if asked != key:
-        answer = lab().submit("core.studies.repeats:summarise", str(workspace().root), study.id)
+        answer = lab().submit(f"core.studies.{module}:summarise", str(workspace().root), study.id)
         for old in list(tables)[:-_MOST_TABLES]:
             tables.pop(old, None)
     if answer.done():
         if answer.exception():
             tables.pop(study.id, None)  # the next look asks anew
-        last = RepeatTable.from_json(answer.result())
+        last = kind.from_json(answer.result())
     tables[study.id] = key, answer, last
     return last, not answer.done()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _repeat_tables(root: Path) -> dict[str, tuple[list, Future, RepeatTable | None]]:
+def _study_tables(root: Path) -> dict[str, tuple[list, Future, RepeatTable | DuelTable | None]]:
     return {}
 
 

@@ -6,9 +6,7 @@ from core.data.dataset import Dataset
 from core.data.split import insist_on_folds
 from core.errors import FoveaError
 from core.recipe import Recipe
-from core.studies.repeats import submit
-from core.studies.study import StudyStore
-from pages.shared import cache, studies
+from pages.shared import studies
 from pages.shared.pickers import or_stop
 from pages.shared.words import count, sentence
 
@@ -52,14 +50,7 @@ def repeats(recipe: Recipe, dataset: Dataset, kind: str = "seeds") -> bool:
     st.caption(_explained(folds, seeds))
     if start:
         with or_stop(), st.spinner("Dealing the images and making the runs"):
-            root = str(cache.workspace().root)
-            id = cache.lab().call(MAKE, root, recipe.to_json(), dataset.id, seeds, folds)
-            study = StudyStore(cache.workspace()).get(id)
-            studies.hold(study)
-            submit(cache.executor(), study)
-        cache.forget_runs()
-        cache.forget_studies()
-        st.switch_page("pages/runs.py")
+            studies.begin(MAKE, recipe.to_json(), dataset.id, seeds, folds)
     return True
 
 

@@ -1,31 +1,45 @@
 """Studies on the Runs page: runs that belong together, how far they are, and what they say together."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from core.figures.repeats import class_dots, score_dots
 from core.runs.run import RunState
+from core.studies import duel
+from core.studies.duel import DuelTable
 from core.studies.removal import delete_study
-from core.studies.repeats import KINDS, OF_CLASSES, RepeatTable, Spread, Standing, standing, stop, take_up
-from core.studies.study import Study
-from pages.shared import cache, fields, live, search, state
+from core.studies.repeats import OF_CLASSES, RepeatTable, RunLine, Spread, Standing, standing, stop, submit, take_up
+from core.studies.study import Study, StudyStore
+from pages.shared import cache, duel_results, fields, live, search, state
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
-from pages.shared.words import bounds, count, moment, plain, share
+from pages.shared.words import bounds, count, moment, plain, spread_words
 
 HELD = "study_in_hand"  # the session key of a study's id
 VIEW = "runs_view"  # what the Runs page shows: RUNS or STUDIES
 RUNS, STUDIES = "runs", "studies"
 SECONDS = 2  # between looks at a study at work
-WORDS = {"seeds": "seeds", "folds": "folds", "search": "search"}
+WORDS = {"seeds": "seeds", "folds": "folds", "search": "search", duel.KIND: "duel"}
 
 
 def hold(study: Study) -> None:
     """Take a study in hand, and let the Runs page show studies."""
     st.session_state[HELD], st.session_state[VIEW] = study.id, STUDIES
+
+
+def begin(work: str, *arguments: object) -> None:
+    """Make a study by a function of core, which takes the workspace first and answers with its id; put its runs into
+    the queue, and open the Runs page with it. Raises what the function does."""
+    id = cache.lab().call(work, str(cache.workspace().root), *arguments)
+    study = StudyStore(cache.workspace()).get(id)
+    hold(study)
+    submit(cache.executor(), study)
+    cache.forget_runs()
+    cache.forget_studies()
+    st.switch_page("pages/runs.py")
 
 
 def studies() -> bool:
@@ -43,7 +57,7 @@ def studies() -> bool:
         default=RUNS if VIEW not in st.session_state else None,
         required=True,
         key=VIEW,
-        help="Studies are runs that were started together: repeats with other seeds or folds, and searches.",
+        help="Studies are runs that were started together: repeats with other seeds or folds, duels, and searches.",
         label_visibility="collapsed",
         persist_state="session",
     )
@@ -61,10 +75,10 @@ def studies() -> bool:
     )
     study = there[fields.among(st.session_state[HELD], there, "study")]
     with st.container(border=True, key="study"):
-        if study.kind in KINDS:
-            _repeats(study)
-        else:
+        if study.kind == "search":
             search.results(study)
+        else:
+            _runs_together(study)
         _delete(study)
     return True
 
@@ -80,23 +94,27 @@ def _states() -> dict[str, RunState]:
     return {run.id: run.state for run in cache.runs()}
 
 
-def _repeats(study: Study) -> None:
+def _runs_together(study: Study) -> None:
+    """Repeats or a duel: how far it is, and what its runs say together."""
     at_work = not standing(study, _states()).is_over
-    waits = at_work or cache.repeat_table(study, _states())[1]  # the lab has not answered yet
+    waits = at_work or cache.study_table(study, _states())[1]  # the lab has not answered yet
 
     @st.fragment(run_every=SECONDS if waits else None)
     def tick() -> None:
         states = _states()
         now = standing(study, states)
         with or_stop():
-            table, pending = cache.repeat_table(study, states)
+            table, pending = cache.study_table(study, states)
         _headline(study, now)
         if table is None:
             st.caption("Adding up what the runs say …")
+        elif isinstance(table, DuelTable):
+            duel_results.results(study, table)
+            _runs(study, table.runs, duel_results.columns(table), states)
         else:
             _table(table)
             _figures(study, table)
-            _runs(study, table, states)
+            _runs(study, table.runs, {one.label: one.values for one in table.figures}, states)
         if waits and now.is_over and not pending:
             live.changed()  # a whole run of the page, so that the ticking stops
 
@@ -151,9 +169,8 @@ def _table(table: RepeatTable) -> None:
 
 
 def _numbers(one: Spread) -> dict[str, str | int]:
-    std = "" if one.std is None else f" ± {one.std:.3f}"
     return {
-        "mean ± std": f"{share(one.mean)}{std}",
+        "mean ± std": spread_words(one.mean, one.std),
         "95 % interval of the mean": bounds(one.interval) or "–",
         "runs": one.n,
     }
@@ -174,17 +191,22 @@ def _figures(study: Study, table: RepeatTable) -> None:
         st.dataframe(rows, hide_index=True, key="study_class_table", alt="Mean and deviation of each class")
 
 
-def _runs(study: Study, table: RepeatTable, states: Mapping[str, RunState]) -> None:
-    """Every run with its figures; choosing one takes it in hand."""
+def _runs(
+    study: Study,
+    runs: Sequence[RunLine],
+    columns: Mapping[str, Sequence[float | None]],
+    states: Mapping[str, RunState],
+) -> None:
+    """Every run with its figures, {label: a value of each run}; choosing one takes it in hand."""
     lines = pd.DataFrame(
         [
             {
                 "run": line.label,
                 "state": states[line.run].value if line.run in states else line.state,
-                **{one.label: one.values[place] for one in table.figures},
+                **{label: values[place] for label, values in columns.items()},
                 "": line.sentence,
             }
-            for place, line in enumerate(table.runs)
+            for place, line in enumerate(runs)
         ]
     )
     key = f"study_runs_{study.id}"
@@ -194,13 +216,13 @@ def _runs(study: Study, table: RepeatTable, states: Mapping[str, RunState]) -> N
         key=key,
         on_select="rerun",
         selection_mode="single-row",
-        column_config={one.label: st.column_config.NumberColumn(format="%.4f") for one in table.figures},
+        column_config={label: st.column_config.NumberColumn(format="%.4f") for label in columns},
         placeholder="–",
         alt="The runs of the study",
     )
     rows = found.selection.rows
-    run = table.runs[rows[0]].run if rows and 0 <= rows[0] < len(table.runs) else ""
-    if run in states and st.button(f"Open {plain(table.runs[rows[0]].label)}", key="study_open"):
+    run = runs[rows[0]].run if rows and 0 <= rows[0] < len(runs) else ""
+    if run in states and st.button(f"Open {plain(runs[rows[0]].label)}", key="study_open"):
         state.watch_run(run)
         st.switch_page("pages/train.py")
     st.download_button(

@@ -157,6 +157,11 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def spread_words(mean: float | None, std: float | None) -> str:
+    """A mean and its standard deviation as "0.938 ± 0.012"; a dash where there is none."""
+    return share(mean) + ("" if std is None else f" ± {std:.3f}")
+
+
 def bounds(interval: tuple[float, float] | None) -> str:
     """A 95 % interval as "0.911–0.957" in square brackets; nothing when there is none."""
     return "" if interval is None else f"[{interval[0]:.3f}–{interval[1]:.3f}]"
