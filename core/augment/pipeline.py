@@ -10,7 +10,7 @@ import torch
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from core.augment.catalog import transform
+from core.augment.catalog import insist_on_masks, transform
 from core.augment.warp import Warp, warp
 from core.knobs import check_values
 from core.recipe import TransformChoice
@@ -30,6 +30,7 @@ class Augmentation:
 
     def __init__(self, rows: Sequence[TransformChoice]) -> None:
         """Raises RecipeError for an unknown transform and for a knob's value out of bounds."""
+        self._rows = tuple(rows)
         seen: Counter[str] = Counter()
         self._steps: list[_Step] = []
         for row in rows:
@@ -55,12 +56,14 @@ class Augmentation:
         """A variant of each of the images (N, 3, S, S) uint8 on the CPU, drawn from its seed; the same shape and type.
 
         With masks (N, S, S) uint8, a pair of images and masks: the images are those drawn without them. What is given
-        is left as it is, and so is torch's own generator.
+        is left as it is, and so is torch's own generator. Raises RecipeError when a mask would not go with its image.
         """
         if len(images) != len(seeds):
             raise ValueError(f"{len(images)} images and {len(seeds)} seeds")
         if masks is not None and masks.shape != (len(images), *images.shape[2:]):
             raise ValueError(f"masks {tuple(masks.shape)} for images {tuple(images.shape)}")
+        if masks is not None:
+            insist_on_masks(self._rows)
         if self.draws:
             images = images.clone(memory_format=torch.contiguous_format)
             masks = None if masks is None else masks.clone(memory_format=torch.contiguous_format)

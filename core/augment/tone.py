@@ -73,6 +73,20 @@ class Blur(Tone):
         return functional.gaussian_blur(image, 2 * reach + 1, sigma)
 
 
+class Sharpness(Tone):
+    """Edges softened or stressed: by a factor from 1 - `strength`, at least 0, which blurs, to 1 + `strength`."""
+
+    def __init__(self, strength: float) -> None:
+        super().__init__()
+        self._strength = strength
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"factor": uniform(max(0.0, 1 - self._strength), 1 + self._strength)}
+
+    def change(self, image: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
+        return functional.adjust_sharpness(image, params["factor"])
+
+
 class Noise(Tone):
     """Grain: to every value a number is added whose standard deviation is up to `strength` of white."""
 

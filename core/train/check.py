@@ -1,6 +1,6 @@
 """What can be known to be wrong before a run starts. Torch-free, so that a page can ask on every change."""
 
-from core.augment.catalog import resolve
+from core.augment.catalog import insist_on_masks, resolve
 from core.data.dataset import Dataset
 from core.data.split import insist_on_folds
 from core.errors import DatasetError, RecipeError, shown
@@ -66,6 +66,7 @@ def _check_stopping(recipe: Recipe) -> None:
 
 
 def _check_what_masks_cannot(recipe: SegmentationRecipe) -> None:
+    insist_on_masks(resolve(recipe.augment))
     if recipe.mix.on:
         raise RecipeError(
             "mix",

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from core.augment.catalog import FAMILIES, POLICIES, TRANSFORMS, policy, resolve, transform, views
+from core.augment.catalog import FAMILIES, POLICIES, TRANSFORMS, insist_on_masks, policy, resolve, transform, views
 from core.errors import RecipeError
 from core.knobs import check_values
 from core.recipe import AugmentChoice, Recipe, TransformChoice
 
+AUTOMATIC = {"rand-augment", "trivial-augment", "aug-mix"}
 NAMES = [row.name for row in TRANSFORMS]
 
 
@@ -38,7 +39,37 @@ def test_every_row_says_what_it_does_and_where_it_comes_from(row):
 
 def test_rows_that_move_pixels_say_so():
     moving = {row.name for row in TRANSFORMS if row.moves}
-    assert moving == {"h-flip", "v-flip", "quarter-turn", "rotation", "zoom", "shift", "shear", "random-crop"}
+    assert moving - AUTOMATIC == {row.name for row in TRANSFORMS if row.family == "Place and size"}
+    assert moving >= AUTOMATIC
+
+
+def test_only_the_automatic_policies_leave_masks_behind_and_they_are_refused_where_there_are_any():
+    assert {row.name for row in TRANSFORMS if not row.mask_safe} == AUTOMATIC
+    insist_on_masks([TransformChoice(name=row.name) for row in TRANSFORMS if row.mask_safe])
+    for name in AUTOMATIC:
+        flip = TransformChoice(name="h-flip")
+        with pytest.raises(RecipeError, match=rf"augment\.rows\.1\.name: found '{name}', which moves the pixels"):
+            insist_on_masks([flip, TransformChoice(name=name)])
+        insist_on_masks([flip, TransformChoice(name=name, probability=0.0)])
+
+
+EXPECTED = """h-flip v-flip quarter-turn rotation affine zoom crop random-crop perspective elastic brightness contrast
+saturation hue gamma channel-shift grayscale blur noise jpeg sharpness equalise autocontrast erasing rand-augment
+trivial-augment aug-mix shift shear"""
+
+
+def test_every_transform_that_people_expect_is_there():
+    assert set(NAMES) == set(EXPECTED.split())
+
+
+def test_families_stand_together_in_the_order_of_a_page():
+    assert list(dict.fromkeys(row.family for row in TRANSFORMS)) == list(FAMILIES)
+    assert [row.family for row in TRANSFORMS] == sorted((row.family for row in TRANSFORMS), key=FAMILIES.index)
+
+
+def test_numbers_have_a_unit_or_say_what_they_mean():
+    for row in TRANSFORMS:
+        assert all(knob.unit or knob.help for knob in row.knobs), row.name
 
 
 def test_names_are_given_once():

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from core.augment.tone import Blur, ChannelShift, Gamma, Noise, Tone
+from core.augment.tone import Blur, ChannelShift, Gamma, Noise, Sharpness, Tone
 
-EVERY = [Gamma(0.3, 2.0), ChannelShift(60), Blur(0.05), Noise(0.2)]
+EVERY = [Gamma(0.3, 2.0), ChannelShift(60), Blur(0.05), Noise(0.2), Sharpness(1.0)]
 
 
 @pytest.mark.parametrize("transform", EVERY, ids=lambda transform: type(transform).__name__)
@@ -64,3 +64,15 @@ def test_a_blur_looks_alike_at_every_size():
         widths.append(float(((row > 10) & (row < 245)).float().mean()))
     assert widths[0] > 0.03
     assert widths[0] == pytest.approx(widths[1], abs=0.035)
+
+
+def test_sharpness_goes_both_ways_and_never_below_a_blur():
+    torch.manual_seed(0)
+    drawn = [Sharpness(0.5).make_params([])["factor"] for _ in range(300)]
+    assert 0.5 <= min(drawn) < 0.52
+    assert 1.48 < max(drawn) <= 1.5
+    assert min(Sharpness(3.0).make_params([])["factor"] for _ in range(100)) >= 0
+    edge = torch.full((3, 16, 16), 100, dtype=torch.uint8)
+    edge[:, :, 8:] = 150
+    soft, sharp = (Sharpness(1.0).change(edge, {"factor": factor}).int() for factor in (0.0, 2.0))
+    assert int(soft[0, 8].diff().max()) < 50 < int(sharp[0, 8].diff().max())
