@@ -136,7 +136,9 @@ def survey(
             fits = fitting(tree, layout)
             first = fits[0]
             told = tuple((fit.reader.name, fit.reader.label, fit.why) for fit in fits)
-            return Survey(first.reader.name, first.why, told, first.reader.picks(first.tree), len(tree.files))
+            return Survey(
+                first.reader.name, first.why, told, first.reader.picks(first.tree, picks or {}), len(tree.files)
+            )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.data.readers.csv_labels import CSV_LABELS
 from core.data.readers.image_folder import IMAGE_FOLDER
 from core.data.readers.mask_pairs import MASK_PAIRS
 from core.data.readers.reader import Found, Reader
@@ -13,6 +14,7 @@ from core.knobs import find
 
 READERS: tuple[Reader, ...] = (
     MASK_PAIRS,  # before the others, to which train/images and train/masks would be two classes
+    CSV_LABELS,  # before the folders, of which a table may name some part_1 and part_2 that are no classes
     SPLIT_FOLDERS,  # before class folders, as which train/ and test/ would be two classes
     IMAGE_FOLDER,
 )
@@ -40,7 +42,7 @@ def recognise(tree: Tree, layout: str = AUTO, picks: Mapping[str, str] | None = 
     "auto" only that reader is asked. Raises DatasetError, saying what was found, when none fits.
     """
     fit = fitting(tree, layout)[0]
-    asked = fit.reader.picks(fit.tree)
+    asked = fit.reader.picks(fit.tree, picks or {})
     return fit.reader, fit.why, fit.reader.read(fit.tree, asked.settled(picks or {}) if asked else {})
 
 

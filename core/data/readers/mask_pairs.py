@@ -77,6 +77,12 @@ def read(tree: Tree, picks: Mapping[str, str]) -> Found:
     return Found((), tuple(images), (*tree.skipped, *others, *paired.skipped))
 
 
+def says_mask(file: TreeFile) -> bool:
+    """Whether a folder of a file, the innermost that says anything, says that masks are in it."""
+    roles = (_role_of_folder(folder)[0] for folder in reversed(file.parts[:-1]))
+    return next(filter(None, roles), "") == "mask"
+
+
 def _pair(tree: Tree) -> _Paired:
     pictures = [file for file in tree.files if file.may_be_picture]
     foldered = any(_role_of_folder(folder)[0] == "mask" for file in pictures for folder in file.parts[:-1])

@@ -81,7 +81,8 @@ class Reader:
     sentence: str  # how the files must lie, for people
     recognise: Callable[[Tree], str | None]  # why the tree is laid out like this, or None when it is not
     read: Callable[[Tree, Mapping[str, str]], Found]  # with the answers to its picks, {} where it asks nothing
-    picks: Callable[[Tree], Picks | None] = lambda tree: None  # what it has to ask about the tree, if anything
+    # What it has to ask about the tree, if anything, where these answers were given already.
+    picks: Callable[[Tree, Mapping[str, str]], Picks | None] = lambda tree, given: None
 
 
 def gather(images: Iterable[FoundImage], skipped: Iterable[Skipped]) -> Found:

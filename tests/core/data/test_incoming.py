@@ -231,9 +231,9 @@ def test_a_place_where_nothing_is_is_refused(workspace, tmp_path, place):
 
 def test_an_unknown_layout_is_refused_before_anything_is_read(workspace, tmp_path):
     with pytest.raises(
-        DatasetError, match="found 'csv', expected one of mask-pairs, split-folders, image-folder, auto"
+        DatasetError, match="found 'tfrecord', expected one of mask-pairs, csv, split-folders, image-folder, auto"
     ):
-        inspect(workspace, tmp_path / "gone", layout="csv")
+        inspect(workspace, tmp_path / "gone", layout="tfrecord")
 
 
 def test_progress_is_told_from_this_thread_up_to_the_whole(workspace, plant):

@@ -126,9 +126,9 @@ def test_what_is_no_known_layout_is_refused_with_what_was_found(names, sentence)
 
 def test_an_unknown_layout_is_refused_with_the_known_ones():
     with pytest.raises(
-        DatasetError, match="found 'csv', expected one of mask-pairs, split-folders, image-folder, auto"
+        DatasetError, match="found 'tfrecord', expected one of mask-pairs, csv, split-folders, image-folder, auto"
     ):
-        reader("csv")
+        reader("tfrecord")
 
 
 @pytest.mark.parametrize("row", READERS, ids=lambda row: row.name)
