@@ -70,7 +70,7 @@ def gather(dataset: Dataset, cache: Path, report: Report | None = None) -> Facts
     is called with how many samples are done, and of how many. Raises StorageError when the disk is full.
     """
     names = names_of(sample.digest for sample in dataset.samples)
-    key = fingerprint("facts 1", PIL.__version__, str(SIDE), *COLUMNS)
+    key = fingerprint("facts 2", PIL.__version__, str(SIDE), *COLUMNS)
     shelf = Shelf(cache, dataset.id, "facts", key, names, (len(COLUMNS),), np.float64)
     rows = range(len(dataset.samples))
     try:
@@ -144,10 +144,12 @@ def _blur_along(levels: np.ndarray) -> float:
     sums = np.cumsum(levels, axis=1, dtype=np.float64)
     sums = np.pad(sums, ((0, 0), (1, 0)))
     blurred = (sums[:, 2 * _REACH + 1 :] - sums[:, : -2 * _REACH - 1]) / (2 * _REACH + 1)
-    sharp = np.abs(np.diff(levels[:, _REACH : width - _REACH], axis=1))
-    lost = np.maximum(0, sharp - np.abs(np.diff(blurred, axis=1)))
+    sharp = np.maximum(0, np.abs(np.diff(levels[:, _REACH : width - _REACH], axis=1)) - 1)
+    lost = np.minimum(sharp, np.maximum(0, sharp - np.abs(np.diff(blurred, axis=1))))
     total = float(sharp.sum())
-    return 1 - float(lost.sum()) / total if total else 0.0
+    if total < 1e-3 * sharp.size:
+        return 1.0 if levels.std() > 4 else 0.0
+    return 1 - float(lost.sum()) / total
 
 
 def _edge(pixels: np.ndarray) -> np.ndarray:
