@@ -1,10 +1,10 @@
-"""Data: bring images in, and see what they are."""
+"""Data: bring images in, see what they are, and whether to trust them."""
 
 import streamlit as st
 
 from core.data.demo import DEMOS, Demo, demo
 from core.data.incoming import load_proposal
-from pages.shared import cache, gallery, importing, sources, state
+from pages.shared import cache, gallery, health, importing, repair, revisions, sources, state
 from pages.shared.found import found
 from pages.shared.guard import require_app
 from pages.shared.mapping import mapping
@@ -68,10 +68,11 @@ def more_images() -> None:
             with or_stop():
                 cache.library().delete(dataset.id)
             st.rerun()
+    revisions.split_button(dataset)
 
 
 st.title("Data")
-st.caption("Bring images in, and see what they are.")
+st.caption("Bring images in, see what they are, and whether to trust them.")
 importing.wait()
 
 if st.session_state[state.PROPOSAL]:
@@ -102,4 +103,9 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
     )
 if go:
     st.switch_page("pages/augment.py")
-gallery.holdings(dataset, "data")
+if caution := cache.caution(dataset):
+    st.markdown(f":orange[:material/warning: {plain(caution)}]")
+revisions.history(dataset)
+suggested = health.panel(dataset)
+gallery.holdings(dataset, "data", repair.contact_sheet)
+repair.bar(dataset, suggested)

@@ -23,7 +23,10 @@ from core.data.loading import read_picture
 from core.data.mask_files import read_mask
 from core.data.mask_values import MaskMap
 from core.data.polyps import draw_polyps
+from core.data.revisions import Revision
+from core.data.revisions import revisions as list_revisions
 from core.data.smear import CELLS, draw_cell
+from core.data.split import dataset_caution
 from core.errors import FoveaError
 from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
@@ -82,6 +85,26 @@ def dataset(id: str, revision: int = 0) -> Dataset:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _dataset(folder: Path, revision: int, stamp: tuple[int, int]) -> Dataset:
     return load_dataset(folder, revision)
+
+
+def revisions(dataset: Dataset) -> tuple[Revision, ...]:
+    """All revisions up to this one. Raises DatasetError when one cannot be read."""
+    return _revisions(dataset.folder, dataset.revision)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _revisions(folder: Path, newest: int) -> tuple[Revision, ...]:
+    return tuple(one for one in list_revisions(folder) if one.number <= newest)
+
+
+def caution(dataset: Dataset) -> str:
+    """What to keep in mind when scores of a dataset are read, as a sentence; "" for nothing."""
+    return _caution(dataset.folder, dataset.revision, dataset.fingerprint, _data=dataset)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _caution(folder: Path, revision: int, fingerprint: str, _data: Dataset) -> str:
+    return dataset_caution(_data)
 
 
 def dataset_of(run: Run) -> Dataset:

@@ -1,6 +1,6 @@
 """Pictures in a grid that folds to the width there is, and what a dataset or an import holds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -28,16 +28,24 @@ def sheet(pictures: Sequence[tuple[Path | bytes, str, str]], key: str, *, width:
             st.image(source, caption=plain(caption, 40) or None, alt=description, width="stretch")
 
 
-def paged(number: int, key: str) -> slice:
-    """Which of `number` pictures to show; draws the page numbers when there is more than one page."""
-    pages = max(1, -(-number // PAGE))
+def paged(number: int, key: str, most: int = PAGE) -> slice:
+    """Which of `number` pictures to show, `most` at a time; draws the page numbers when there is more than one page."""
+    pages = max(1, -(-number // most))
     page = st.pagination(pages, key=f"{key}_page", max_visible_pages=5) if pages > 1 else 1
-    start = (min(max(1, page), pages) - 1) * PAGE
-    return slice(start, start + PAGE)
+    start = (min(max(1, page), pages) - 1) * most
+    return slice(start, start + most)
 
 
-def holdings(data: Dataset | Proposal, key: str) -> None:
-    """Images per class beside a contact sheet that can be narrowed to a class and a split.
+Show = Callable[[Dataset | Proposal, Sequence[Sample], str, str], None]  # draws samples of it, by a key, in a style
+
+
+def looked_at(data: Dataset | Proposal, samples: Sequence[Sample], key: str, style: str) -> None:
+    """A contact sheet of samples, only to be looked at."""
+    sheet([cell(data, sample, style) for sample in samples], key)
+
+
+def holdings(data: Dataset | Proposal, key: str, show: Show = looked_at) -> None:
+    """Images per class beside a contact sheet, drawn by `show`, that can be narrowed to a class and a split.
 
     Of masks also the share of pixels that each class has, and the masks themselves over the pictures.
     """
@@ -72,7 +80,7 @@ def holdings(data: Dataset | Proposal, key: str) -> None:
         slot = st.container()
         window = paged(len(chosen), f"{key}_sheet")
         with slot:
-            sheet([cell(data, sample, style) for sample in chosen[window]], key)
+            show(data, chosen[window], key, style)
             if style != OFF:
                 mask_legend(data.classes)
     if isinstance(data, Dataset) and data.mask_map:

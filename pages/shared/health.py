@@ -1,0 +1,232 @@
+"""The health of a dataset: looked at by the desk while the page goes on, then told, gravest first, with its repairs."""
+
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.data.health.finding import SEVERITIES, Finding, HealthReport
+from core.data.health.store import read_report
+from core.errors import FoveaError
+from core.executors.progress import ProgressFile
+from pages.shared import cache, gallery, repair
+from pages.shared.words import count, duration, plain, sentence
+
+CHECK = "core.integrity.health:check_health"
+LABELS = "wrong-labels"  # the check that is made only when somebody asks for it
+BY_ITSELF = 2_000  # pictures; fewer are checked without being asked, within some ten seconds
+PICTURES_A_SECOND = {False: 180.0, True: 25.0}  # read once, and through a network; two cores of 2023, docs/LOG.md
+WARMING = 8.0  # seconds until the network has begun
+SECONDS = 0.5  # between looks at a check at work
+GROUPS_AT_A_TIME, SINGLES_AT_A_TIME = 8, 24  # of evidence
+BADGES = {
+    "error": ":red-badge[:material/error: error]",
+    "warning": ":orange-badge[:material/warning: warning]",
+    "note": ":blue-badge[:material/info: note]",
+}
+
+
+@dataclass
+class Check:
+    """A check in the desk process, at work or ended by an error; one that has ended well leaves a report instead."""
+
+    labels: bool
+    future: Future
+    progress: ProgressFile
+
+
+def panel(dataset: Dataset) -> dict[str, str]:
+    """What is known of the health of a dataset, and the checks that can still be made.
+
+    Gives the names of classes, by the ids of pictures, that a check suggests instead of theirs.
+    """
+    work, report = cache.checks().get(dataset.reference), read_report(cache.workspace(), dataset)
+    if work is not None and work.future.done() and not work.future.exception():
+        cache.checks().pop(dataset.reference, None)
+        work = None
+    if work is None and report is None and len(dataset.samples) < BY_ITSELF:
+        work = start(dataset, labels=False)
+    suggested = suggestions(report) if report else {}
+    with st.container(border=True, key="health"):
+        with st.container(
+            horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="health_head"
+        ):
+            st.markdown(headline(report) if report else "**Health** · not looked at yet", width="content")
+            if work is None:
+                _ask(dataset, report)
+        if work is not None:
+            _at_work(dataset, work)
+        if report:
+            _findings(dataset, report, suggested)
+    return suggested
+
+
+def headline(report: HealthReport) -> str:
+    """A report in one line: that nothing was found, or how much of what gravity."""
+    looked = count(len(report.checks), "check")
+    if not report.findings:
+        return f":green[:material/check_circle: **Nothing wrong found**] &nbsp;:small[:gray[{looked}]]"
+    numbers = {kind: sum(one.severity == kind for one in report.findings) for kind in SEVERITIES}
+    told = ", ".join(count(number, kind) for kind, number in numbers.items() if number)
+    colour, icon = ("orange", "warning") if numbers["error"] + numbers["warning"] else ("green", "check_circle")
+    said = f"{told}" if colour == "orange" else f"Nothing wrong found, {told}"
+    return f":{colour}[:material/{icon}: **Health: {said}**] &nbsp;:small[:gray[{looked}]]"
+
+
+def suggestions(report: HealthReport) -> dict[str, str]:
+    """{id: name of a class} of all pictures that a check would call something else."""
+    usual = [one.repairs[0] for one in report.findings if one.repairs]
+    changes = [change for one in usual for change in one.changes if change.kind == "relabel"]
+    return {id: change.to for change in changes for id in change.samples}
+
+
+# Looking
+
+
+def start(dataset: Dataset, *, labels: bool) -> Check:
+    """Let the desk look at a dataset; whoever opens its page meanwhile waits for the same check."""
+    progress = ProgressFile(cache.workspace().cache / "progress" / f"{uuid.uuid4().hex[:12]}.json")
+    what = str(cache.workspace().root), dataset.reference
+    future = cache.desk().submit(CHECK, *what, labels=labels, report=progress)
+    future.add_done_callback(lambda _: progress.forget())
+    checks = cache.checks()
+    for old in [name for name, one in checks.items() if one.future.done()]:
+        checks.pop(old, None)
+    checks[dataset.reference] = Check(labels, future, progress)
+    return checks[dataset.reference]
+
+
+def expected(dataset: Dataset, *, labels: bool) -> str:
+    """About how long a check takes, as words."""
+    seconds = len(dataset.samples) / PICTURES_A_SECOND[labels] + (WARMING if labels else 0)
+    rounded = max(5, 5 * round(seconds / 5)) if seconds < 90 else 60 * round(seconds / 60)
+    return f"about {duration(rounded).removesuffix(' 00 s')}"
+
+
+def _ask(dataset: Dataset, report: HealthReport | None) -> None:
+    if report is None:
+        told = f"Check these images ({expected(dataset, labels=False)})"
+        if st.button(told, key="check_health", type="primary", icon=":material/health_and_safety:"):
+            start(dataset, labels=False)
+            st.rerun()
+    elif LABELS not in report.checks:
+        masks = dataset.task == "segmentation"
+        what = "Find strange pictures, draw the map" if masks else "Find wrong labels, draw the map"
+        helps = (
+            "Every picture goes through a pretrained network once. Pictures whose label does not fit what they show "
+            "and pictures unlike all others come out, and a map of all pictures is drawn. Training on a frozen "
+            "network uses the same features again."
+        )
+        label = f"{what} ({expected(dataset, labels=True)})"
+        if st.button(label, key="check_labels", icon=":material/scatter_plot:", help=helps):
+            start(dataset, labels=True)
+            st.rerun()
+
+
+def _at_work(dataset: Dataset, work: Check) -> None:
+    if not work.future.done():
+        _watch(dataset, work.labels)
+        return
+    error = work.future.exception()
+    if not isinstance(error, FoveaError):
+        raise error
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f":orange[:material/warning:] {sentence(error)}", width="stretch")
+        if st.button("Check again", key="check_again", icon=":material/refresh:"):
+            start(dataset, labels=work.labels)
+            st.rerun()
+
+
+@st.fragment(run_every=SECONDS)
+def _watch(dataset: Dataset, labels: bool) -> None:
+    work = cache.checks().get(dataset.reference)
+    if work is None or work.future.done():
+        st.rerun()
+    now = work.progress.read()
+    told = "Looking for wrong labels" if labels else "Checking these images"
+    if now is None:
+        told += ": getting ready"
+    else:
+        told += f": {plain(now.what)} " if now.what else ": "
+        told += f"{now.done:,} of {now.total:,}"
+        told += f" · {duration(now.left)} left" if now.left is not None else ""
+    with st.container(horizontal=True, vertical_alignment="center", key="check_bar"):
+        st.progress(now.fraction if now else 0.0, told)
+        if st.button("Cancel", key="cancel_check", disabled=work.progress.cancelled):
+            work.progress.cancel()
+            st.rerun(scope="fragment")
+
+
+# What was found
+
+
+def _findings(dataset: Dataset, report: HealthReport, suggested: Mapping[str, str]) -> None:
+    grave = [one for one in report.findings if one.severity != "note"]
+    notes = [one for one in report.findings if one.severity == "note"]
+    for place, finding in enumerate(grave):
+        _finding(dataset, finding, f"finding_{place}", suggested)
+    if notes:
+        label = f"{count(len(notes), 'note')}: nothing wrong, but good to know"
+        with st.expander(label, icon=":material/info:", key="notes"):
+            for place, finding in enumerate(notes, len(grave)):
+                _finding(dataset, finding, f"finding_{place}", suggested)
+
+
+def _finding(dataset: Dataset, finding: Finding, key: str, suggested: Mapping[str, str]) -> None:
+    with st.container(key=key, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="top", horizontal_alignment="distribute"):
+            told = f"{BADGES[finding.severity]} **{plain(finding.message)}**  \n:small[{plain(finding.advice)}]"
+            st.markdown(told, width="stretch")
+            with st.container(horizontal=True, width="content", key=f"{key}_repairs"):
+                for place, way in enumerate(finding.repairs):
+                    told = plain(" ".join(change.sentence for change in way.changes), 400)
+                    if st.button(
+                        plain(way.label, 60),
+                        key=f"{key}_repair_{place}",
+                        icon=":material/build:" if not place else None,
+                        help=f"{told} This makes revision {dataset.revision + 1}; you can always go back.",
+                    ):
+                        repair.mend(dataset, way.changes)
+        shown = len(finding.evidence) or len(finding.files)
+        if not shown:
+            return
+        groups = any(len(group) > 1 for group in finding.evidence)
+        what = count(shown, "group" if groups else "picture" if finding.evidence else "file")
+        folded = st.expander(f"Show {what}", key=f"{key}_evidence", on_change="rerun", type="compact")
+        if folded.open:
+            with folded:
+                _evidence(dataset, finding, key, suggested, groups)
+
+
+def _evidence(dataset: Dataset, finding: Finding, key: str, suggested: Mapping[str, str], groups: bool) -> None:
+    if not finding.evidence:
+        st.dataframe([{"file": name} for name in finding.files], hide_index=True, key=f"{key}_files")
+        return
+    if not groups:
+        ids = [group[0] for group in finding.evidence]
+        slot = st.container()
+        window = gallery.paged(len(ids), f"{key}_page")
+        with slot:
+            _sheet(dataset, ids[window], key, suggested)
+        return
+    slot = st.container()
+    window = gallery.paged(len(finding.evidence), f"{key}_page", GROUPS_AT_A_TIME)
+    with slot, st.grid("auto", min_column_width=260, gap="small"):
+        for place, group in enumerate(finding.evidence[window]):
+            with st.container(border=True, key=f"{key}_group_{place}"):
+                _sheet(dataset, group[:SINGLES_AT_A_TIME], f"{key}_{place}", suggested, splits=True)
+
+
+def _sheet(
+    dataset: Dataset, ids: tuple[str, ...] | list[str], key: str, suggested: Mapping[str, str], *, splits: bool = False
+) -> None:
+    samples = repair.names_of(dataset, ids)
+    captions = {}
+    for sample in samples:
+        captions[sample.id] = repair.told_of(dataset, sample, suggested)
+        if splits:
+            captions[sample.id] += f" · {sample.split}"
+    repair.sheet(dataset, samples, key, captions=captions, width=110)
