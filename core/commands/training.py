@@ -192,6 +192,7 @@ def _run_answer(run: Run) -> dict:
         "epochs": status.epochs_done,
         "epochs_planned": status.epochs,
         "origin": run.facts.origin and asdict(run.facts.origin),
+        "cautions": list(run.facts.cautions),
         "best": status.best,
         "interval": status.interval,
         "seconds": status.seconds,

@@ -20,13 +20,11 @@ from core.errors import ImageError
 from core.workspace import replacing
 
 PRINTS = "prints.npz"  # in the folder of a dataset: the digests of its pictures and their prints
-SIDE, TINT_SIDE = (
-    16,
-    4,
-)  # pixels of the squares of brightness and of colour: the more, the more a copy in half size differs
+# Pixels of the squares of brightness and of colour. In larger ones a copy in half size differs more.
+SIDE, TINT_SIDE = 16, 4
 LENGTH = SIDE * SIDE + 2 * TINT_SIDE * TINT_SIDE  # bytes of a print
 
-# By how much two prints of twins differ at most: the root mean square in grey levels, brightness and both colours added;
+# By how much two prints of twins differ at most: the root mean square of brightness and both colours, in grey levels;
 # and as a share of their contrast, without which all nearly blank pictures would be twins.
 ALIKE, ALIKE_SHARE = 7.0, 0.12
 PARTNERS = 4  # pairs that are told of a picture with others of its cluster before it, so that a hundred copies of one
@@ -48,8 +46,6 @@ _HOW = {
     (True, False, False): "mirrored and turned by 90 degrees",
     (True, True, True): "mirrored and turned by 270 degrees",
 }
-
-
 _WEIGHTS = np.repeat(np.float32([1 / SIDE**2, 1 / TINT_SIDE**2]), [SIDE**2, 2 * TINT_SIDE**2])
 
 

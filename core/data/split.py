@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
@@ -153,7 +153,12 @@ def units(samples: Sequence[Sample], *, apart: bool = True) -> list[str]:
     Whatever is linked through others is one unit. Its name is the smallest digest in it, whatever the order of the
     samples. Where near duplicates need not be kept `apart` from the other side, they link nothing.
     """
-    first: dict[tuple[str, str], str] = {}  # (kind of link, its name) -> a digest that has it
+    return _linked(samples, lambda sample: (("group", sample.group), ("twins", sample.twins if apart else "")))
+
+
+def _linked(samples: Sequence[Sample], links: Callable[[Sample], Iterable[tuple[str, str]]]) -> list[str]:
+    """For each sample the smallest digest of those linked with it. A link is a kind and a name, "" for none."""
+    first: dict[tuple[str, str], str] = {}  # a digest that has the link
     above: dict[str, str] = {}
 
     def root(digest: str) -> str:
@@ -164,7 +169,7 @@ def units(samples: Sequence[Sample], *, apart: bool = True) -> list[str]:
 
     for sample in samples:
         above.setdefault(sample.digest, sample.digest)
-        for link in (("group", sample.group), ("twins", sample.twins if apart else "")):
+        for link in links(sample):
             if link[1]:
                 one, other = sorted((root(first.setdefault(link, sample.digest)), root(sample.digest)))
                 above[other] = one
@@ -206,7 +211,7 @@ def straddling(samples: Sequence[Sample]) -> Straddling:
     """The groups, copies and near duplicates that are in more than one split."""
     groups: dict[str, list[Sample]] = defaultdict(list)
     twins: dict[str, list[Sample]] = defaultdict(list)
-    alike = units([replace(sample, group="") for sample in samples])
+    alike = _linked(samples, lambda sample: (("twins", sample.twins),))
     for sample, unit in zip(samples, alike, strict=True):
         twins[unit].append(sample)
         if sample.group:

@@ -246,6 +246,7 @@ class RunFacts:
     split_rule: str = ""  # how the splits came about, as a sentence: "fold 2 of 5, stratified by seed 0"
     origin: Origin | None = None  # the run that it began with, if any
     revision: int = 1  # of the dataset
+    cautions: tuple[str, ...] = ()  # what to keep in mind when its scores are read, as sentences
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in run.json."""
@@ -265,6 +266,7 @@ class RunFacts:
             split_rule=data.get("split_rule", ""),
             origin=Origin(**data["origin"]) if data.get("origin") else None,
             revision=int(data.get("revision", 1)),
+            cautions=tuple(data.get("cautions", ())),
         )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.data.dataset import SPLITS, Dataset
-from core.data.split import split_for
+from core.data.split import dataset_caution, split_for
 from core.errors import FoveaError, RunError, StorageError, storage_errors
 from core.recipe import Recipe
 from core.runs.index import RunSummary, read_facts, run_index, run_name
@@ -111,6 +111,7 @@ class RunStore:
             split_rule=dataset.split_rule,
             origin=origin or self._origin(recipe),
             revision=dataset.revision,
+            cautions=tuple(filter(None, [dataset_caution(dataset)])),
         )
         sentence = RunState.QUEUED.sentence
         status = RunStatus(RunState.QUEUED, since=now, sentence=sentence, queued_at=now, epochs=recipe.epochs)

@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from core.data.dataset import Dataset
+from core.data.split import dataset_caution
 from core.errors import TrainingError
 from core.models.weights import is_file
 from core.recipe import Recipe
@@ -100,6 +101,8 @@ def _train(
         yield Resumed(at.epoch, at.step)
     if not saved and is_file(recipe.model):
         yield Said(0, 0, model.origin)
+    if not saved and (caution := dataset_caution(dataset)):
+        yield Said(0, 0, caution)
     yield from task.looks()
 
     told, throughput = -math.inf, _Throughput()

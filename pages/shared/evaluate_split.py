@@ -69,9 +69,10 @@ def _test(run: Run) -> Result:
 
 def caveat(run: Run, split: str) -> str:
     """What to keep in mind about figures of a split, as sentences."""
+    cautions = " ".join(plain(sentence, 300) for sentence in run.facts.cautions)
     if split != "validation":
-        return ""
+        return cautions
     return (
         "These images also chose the best epoch, which flatters a little; the test images did not. "
-        f"The test split was opened {count(len(openings(run.paths)), 'time')}."
-    )
+        f"The test split was opened {count(len(openings(run.paths)), 'time')}. {cautions}"
+    ).strip()
