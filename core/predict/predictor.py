@@ -30,7 +30,7 @@ def predict(
     from all eight sides. Raises RunError when the run has no saved model, WeightsError when the model is damaged,
     InputError when a classifier is asked for tiles or views.
     """
-    trained = _trained(Path(run_folder))
+    trained = trained_model(Path(run_folder))
     if trained.recipe.task == "segmentation":
         return [find_mask(trained, name, content, tiles=tiles, views=views) for name, content in images]
     if tiles or views:
@@ -43,7 +43,7 @@ def explain(run_folder: str, name: str, content: bytes, label: str, *, stage: in
 
     Raises RunError and WeightsError as `predict` does, InputError when the run has no such class or no masks.
     """
-    trained = _trained(Path(run_folder))
+    trained = trained_model(Path(run_folder))
     if trained.recipe.task != "segmentation":
         raise InputError("Only the classes of a mask can be explained", found="a run that gives each picture one class")
     return explain_class(trained, name, content, label, stage=stage)
@@ -51,7 +51,7 @@ def explain(run_folder: str, name: str, content: bytes, label: str, *, stage: in
 
 def warm(run_folder: str) -> None:
     """Load a run's best model and let it answer once, so that the first picture does not wait for either."""
-    trained = _trained(Path(run_folder))
+    trained = trained_model(Path(run_folder))
     size = trained.recipe.image_size
     trained.model.probabilities(torch.zeros(1, 3, size, size, dtype=torch.uint8))
 
@@ -78,8 +78,11 @@ def _since(began: float) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-def _trained(folder: Path) -> Trained:
-    """The best model of a run as it stands on disk now: a run that went on training has a newer file."""
+def trained_model(folder: Path) -> Trained:
+    """The best model of a run as it stands on disk now: a run that went on training has a newer file.
+
+    Raises RunError when the run has no saved model, WeightsError when the model is damaged.
+    """
     best = RunPaths(folder).best
     try:
         written = best.stat()
