@@ -10,6 +10,7 @@ that can only bring two prints nearer to each other, the first stage loses no pa
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -87,7 +88,7 @@ def load_prints(folder: Path, samples: Sequence[Sample]) -> dict[str, np.ndarray
             digests, prints = kept["digests"], kept["prints"]
         if prints.shape == (len(digests), LENGTH) and prints.dtype == np.uint8:
             found = {digest.decode("ascii", "replace"): one for digest, one in zip(digests, prints, strict=True)}
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass  # a dataset from before prints were kept, or a file that was damaged
     wanted = {sample.digest: sample for sample in samples}
     for digest, sample in wanted.items():
