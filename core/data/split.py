@@ -365,8 +365,10 @@ def _spread(held: Mapping[str, Counter], part_of: dict[str, str], shares: Mappin
             count[label, part_of[unit]] += 1
     for label in sorted(of, key=lambda label: (len(of[label]), label)):
         for part in list(shares)[: len(of[label])]:
+            if count[label, part]:
+                continue
             spare = [unit for unit in of[label] if all(count[one, part_of[unit]] > 1 for one in held[unit])]
-            if count[label, part] or not spare:
+            if not spare:
                 continue
             moved = min(spare, key=lambda unit: (held[unit].total(), unit))
             for one in held[moved]:
