@@ -29,6 +29,7 @@ class Measurement:
 MEASUREMENTS = (
     Measurement("gpu", "--cpu --seconds 20"),
     Measurement("first_step"),
+    Measurement("importing", "--pairs 1 --images 300 --size 64"),
     Measurement("loop_overhead"),
     Measurement("frozen_features", ""),
     Measurement("precision"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,11 +29,13 @@ from core.machine import cores
 Report = Callable[..., None]
 Thing, Outcome = TypeVar("Thing"), TypeVar("Outcome")
 
+THREADS = min(4, cores())  # that read images at once
 MAX_FILE = 256 * 1024 * 1024  # bytes; a file is read whole, by a few threads at once
 
 MOST_VALUES = 65_536  # in one mask, whose histogram is kept
 RAW = "raw"  # the folder of masks as they came, until somebody says what their values mean
 
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would else change the ends of lines
 _SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}  # other formats are called what they are
 
 
@@ -58,13 +61,14 @@ def one_large(width: int, height: int) -> AbstractContextManager:
 
 def take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[Taken | Skipped]:
     """Read and copy every image, a few at once, and give the outcomes in the order of the images."""
-    return in_order(lambda image: _take(image, folder, owned), found.images, report)
+    made: set[Path] = set()
+    return in_order(lambda image: _take(image, folder, owned, made), found.images, report)
 
 
 def in_order(work: Callable[[Thing], Outcome], things: Sequence[Thing], report: Report) -> list[Outcome]:
     """The outcome for each thing, worked on by a few threads, with never more than 64 under way."""
     outcomes: list[Outcome] = []
-    with ThreadPoolExecutor(min(4, cores()), thread_name_prefix="import") as threads:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as threads:
         left = iter(things)
         waiting: deque[Future[Outcome]] = deque()
         try:
@@ -80,8 +84,11 @@ def in_order(work: Callable[[Thing], Outcome], things: Sequence[Thing], report: 
             raise
 
 
-def _take(image: FoundImage, folder: Path, owned: bool) -> Taken | Skipped:
-    """Read one image and store it and its thumbnail under its digest. Raises StorageError when the disk is full."""
+def _take(image: FoundImage, folder: Path, owned: bool, made: set[Path]) -> Taken | Skipped:
+    """Read one image and store it and its thumbnail under its digest. Raises StorageError when the disk is full.
+
+    `made` are the folders that are there already; it grows.
+    """
     name = image.file.name
     try:
         data = image.content() if image.content else _bytes_of(image.file)
@@ -105,17 +112,17 @@ def _take(image: FoundImage, folder: Path, owned: bool) -> Taken | Skipped:
     suffix = _SUFFIXES.get(picture.format, f".{picture.format.lower()}")
     file, thumbnail = f"files/{digest[:2]}/{digest}{suffix}", folder / thumbnail_file(digest)
     with storage_errors(folder):
-        for target in (folder / file, thumbnail):
-            target.parent.mkdir(parents=True, exist_ok=True)
         if mask:
-            (folder / mask).parent.mkdir(exist_ok=True)
-            (folder / mask).write_bytes(drawn)
+            _write(folder / mask, drawn, made)
         if owned and not image.content:
+            _make_room(folder / file, made)
             os.replace(image.file.path, folder / file)
         else:
-            (folder / file).write_bytes(data)
-        picture.image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
-        picture.image.save(thumbnail, "JPEG", quality=85)
+            _write(folder / file, data, made)
+        # As clear as bicubic in a picture that becomes smaller, in half the time.
+        picture.image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.HAMMING)
+        picture.image.save(small := BytesIO(), "JPEG", quality=85)
+        _write(thumbnail, small.getbuffer(), made)
     seen = print_of(picture.image)
     size = picture.width, picture.height
     facts = {"mask": mask, "mode": picture.mode, "group": image.group}
@@ -127,13 +134,42 @@ class _Unusable(Exception):
     """Why a file is left out."""
 
 
+# Files are read and written with the fewest calls to the system: on a virtual or remote disk each of them can cost as
+# much as decoding a small picture.
+
+
 def _bytes_of(file: TreeFile) -> bytes:
     try:
-        if file.path.stat().st_size > MAX_FILE:
-            raise _Unusable(f"a file of more than {MAX_FILE // 1024**2} MB")
-        return file.path.read_bytes()
+        descriptor = os.open(file.path, os.O_RDONLY | _BINARY)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size > MAX_FILE:
+                raise _Unusable(f"a file of more than {MAX_FILE // 1024**2} MB")
+            data = os.read(descriptor, size)
+            while len(data) < size and (more := os.read(descriptor, size - len(data))):
+                data += more
+            return data
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise _Unusable((error.strerror or str(error)).lower()) from error
+
+
+def _write(path: Path, data: bytes | memoryview, made: set[Path]) -> None:
+    _make_room(path, made)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o666)
+    try:
+        left = memoryview(data)
+        while left:  # an almost full disk takes a part and only then refuses
+            left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)
+
+
+def _make_room(path: Path, made: set[Path]) -> None:
+    if path.parent not in made:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made.add(path.parent)
 
 
 def _counted(raw: RawMask, image: FoundImage, picture: Picture) -> Histogram:
