@@ -14,12 +14,19 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.commands import data, judging, repeats, search, training
+from core.commands import data, duel, judging, repeats, search, training
 from core.commands.shared import tell
 from core.errors import FoveaError, InputError
 from core.workspace import Workspace, insist_on_folder
 
-COMMANDS = (*data.COMMANDS, *training.COMMANDS, *repeats.COMMANDS, *search.COMMANDS, *judging.COMMANDS)
+COMMANDS = (
+    *data.COMMANDS,
+    *training.COMMANDS,
+    *repeats.COMMANDS,
+    *duel.COMMANDS,
+    *search.COMMANDS,
+    *judging.COMMANDS,
+)
 
 
 def main(argv: list[str] | None = None) -> int:

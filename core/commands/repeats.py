@@ -3,11 +3,13 @@
 import argparse
 from collections.abc import Iterator
 
+from core.commands.duel import show_duel
+from core.commands.running import failed_runs, not_counted, work_on
 from core.commands.search import search_answer, show_search
-from core.commands.shared import Command, Progress, add_detach, bounds, listed, number, tell, whole
-from core.commands.training import interrupt_stops, recipe_arguments, recipe_from, tell_epoch
+from core.commands.shared import Command, Progress, add_detach, bounds, listed, number, whole
+from core.commands.training import recipe_arguments, recipe_from
 from core.data.library import Library
-from core.errors import FoveaError, InputError, TrainingError
+from core.errors import InputError
 from core.runs.run import RunState
 from core.runs.store import RunStore
 from core.studies.study import Study, StudyStore
@@ -25,8 +27,6 @@ def _repeat_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _repeat(arguments: argparse.Namespace, workspace: Workspace) -> dict:
-    from core.executors.inline import InlineExecutor
-    from core.executors.local import LocalExecutor
     from core.studies import repeats
 
     seeds = [whole(text, "--seeds", "whole numbers with commas between them") for text in listed(arguments.seeds)]
@@ -34,25 +34,8 @@ def _repeat(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     name, arguments.name = arguments.name or "", None
     recipe = recipe_from(arguments, workspace, dataset)
     id = repeats.make(str(workspace.root), recipe.to_json(), dataset.id, seeds, arguments.folds, name)
-    study, store = StudyStore(workspace).get(id), RunStore(workspace)
-    tell(f"{study.id}: {study.name}")
-    if arguments.detach:
-        repeats.submit(LocalExecutor(workspace), study)
-    executor = InlineExecutor(workspace, told=tell_epoch)
-    for place, member in enumerate(() if arguments.detach else study.members, start=1):
-        tell(f"run {place} of {len(study.members)}: {repeats.told(member.varies)}")
-        with interrupt_stops(store.paths(member.run)):
-            executor.submit(member.run)
-        if store.status(member.run).state is RunState.STOPPED:
-            repeats.stop(executor, study)
-            break
-    return repeats.summarise(str(workspace.root), study.id)
-
-
-def _failed_repeat(answer: dict) -> FoveaError | None:
-    failed = [run for run in answer["runs"] if run["state"] == "failed"]
-    told = f"{len(failed)} of {answer['planned']} runs failed"
-    return TrainingError(told, found=failed[0]["sentence"]) if failed else None
+    work_on(StudyStore(workspace).get(id), workspace, repeats.told, detach=arguments.detach)
+    return repeats.summarise(str(workspace.root), id)
 
 
 def _show_repeat(answer: dict) -> Iterator[str]:
@@ -65,9 +48,7 @@ def _show_repeat(answer: dict) -> Iterator[str]:
         label = f"{row['name']} of {row['label']}"
         yield f"{label:<24}{number(row['mean']):>10}{number(row['std']):>10}{row['n']:>6}"
     yield answer["caution"]
-    for run in answer["runs"]:
-        if run["sentence"]:
-            yield f"not counted, {run['label']}: {run['state']}. {run['sentence']}"
+    yield from not_counted(answer)
 
 
 def _studies_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +61,7 @@ def _studies_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _studies(arguments: argparse.Namespace, workspace: Workspace) -> dict | list[dict]:
     from core.executors.local import LocalExecutor
-    from core.studies import repeats, search
+    from core.studies import duel, repeats, search
     from core.studies.removal import delete_study
 
     store = StudyStore(workspace)
@@ -89,14 +70,16 @@ def _studies(arguments: argparse.Namespace, workspace: Workspace) -> dict | list
             raise InputError("Which study is it about?", do="Give its id, as `studies` lists it")
         return [_study_answer(study, workspace) for study in store.list()]
     study = store.get(arguments.study)
-    repeated = study.kind in repeats.KINDS
+    searched = study.kind == "search"
     if arguments.stop:
-        repeats.stop(LocalExecutor(workspace), study) if repeated else search.stop(study)
+        search.stop(study) if searched else repeats.stop(LocalExecutor(workspace), study)
     if arguments.delete or arguments.delete_runs:
         answer = _study_answer(study, workspace)
         delete_study(workspace, study.id, runs=arguments.delete_runs)
         return [answer]
-    return repeats.summarise(str(workspace.root), study.id) if repeated else search_answer(study)
+    if searched:
+        return search_answer(study)
+    return (duel if study.kind == duel.KIND else repeats).summarise(str(workspace.root), study.id)
 
 
 def _study_answer(study: Study, workspace: Workspace) -> dict:
@@ -104,7 +87,7 @@ def _study_answer(study: Study, workspace: Workspace) -> dict:
 
     states = {run.id: run.state for run in RunStore(workspace).list()}
     there = [member.run for member in study.members if member.run in states]
-    planned = repeats.planned_runs(study) if study.kind in repeats.KINDS else study.spec.get("trials")
+    planned = study.spec.get("trials") if study.kind == "search" else repeats.planned_runs(study)
     return {
         "study": study.id,
         "kind": study.kind,
@@ -120,7 +103,8 @@ def _study_answer(study: Study, workspace: Workspace) -> dict:
 
 def _show_studies(answer: dict | list[dict]) -> Iterator[str]:
     if isinstance(answer, dict):
-        yield from _show_repeat(answer) if "figures" in answer else show_search(answer)
+        shows = {"figures": _show_repeat, "policies": show_duel}
+        yield from next((show for key, show in shows.items() if key in answer), show_search)(answer)
     elif not answer:
         yield "No studies yet."
     else:
@@ -155,9 +139,7 @@ def _show_rate(answer: dict) -> Iterator[str]:
 
 
 COMMANDS = (
-    Command(
-        "repeat", "train again with other seeds or folds", _repeat_arguments, _repeat, _show_repeat, _failed_repeat
-    ),
+    Command("repeat", "train again with other seeds or folds", _repeat_arguments, _repeat, _show_repeat, failed_runs),
     Command("studies", "list searches and repeats, or show one", _studies_arguments, _studies, _show_studies),
     Command("find-rate", "find a learning rate for a recipe", _rate_arguments, _find_rate, _show_rate),
 )

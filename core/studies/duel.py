@@ -23,7 +23,6 @@ from core.executors.instant import can_retrain
 from core.metrics.crossed import FEWEST_SEEDS, LEVEL, Crossed, crossed, parts_of_ratio
 from core.metrics.intervals import Interval
 from core.metrics.segmentation import HITS, PREDICTED, TRUTH, background_of, class_counts
-from core.presets import DEFAULTS, preset
 from core.recipe import AugmentChoice, Recipe
 from core.runs.index import RunSummary, run_name
 from core.runs.store import Run
@@ -134,10 +133,10 @@ def make(
     workspace, recipe = Workspace(Path(workspace_root)), Recipe.from_json(recipe_json)
     data = Library(workspace).get(dataset)
     choices = {label: recipe.set({"augment": dict(choice)}).augment for label, choice in policies.items()}
-    runs = [
-        (one.model_copy(update={"name": f"{run_name(recipe)}, {told(label, one.seed)}"}), varied(label, one.seed))
-        for label, one in entries(recipe, choices, seeds)
-    ]
+    runs = []
+    for label, one in entries(recipe, choices, seeds):
+        varies = varied(label, one.seed)
+        runs.append((one.model_copy(update={"name": f"{run_name(recipe)}, {told(varies)}"}), varies))
     spec = {
         "policies": {label: choice.model_dump(mode="json") for label, choice in choices.items()},
         "seeds": list(seeds),
@@ -169,19 +168,14 @@ def entries(recipe: Recipe, policies: Mapping[str, AugmentChoice], seeds: Sequen
     ]
 
 
-def told(label: str, seed: int) -> str:
-    """One run of a duel in words."""
-    return f"{label}, seed {seed}"
+def told(varies: Mapping[str, Any]) -> str:
+    """One run of a duel in words, by what it varies."""
+    return f"{varies['policy']}, seed {varies['seed']}"
 
 
 def varied(label: str, seed: int) -> dict[str, Any]:
     """What one run of a duel varies."""
     return {"policy": label, "seed": seed}
-
-
-def start_recipe(task: str, dataset: str) -> Recipe:
-    """What a duel trains unless told otherwise: the quickest way that the task has."""
-    return preset(DEFAULTS[task]).recipe().set({"dataset": dataset})
 
 
 # What it costs
@@ -239,7 +233,12 @@ def with_effort(
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe with so many epochs in all, dealt to its phases as they were, at least one to each."""
+    """The recipe with so many epochs in all, dealt to its phases as they were, at least one to each.
+
+    Raises RecipeError when there are fewer than phases.
+    """
+    if epochs < len(recipe.phases):
+        raise RecipeError("epochs", found=str(epochs), expected=f"at least {len(recipe.phases)}, one for each phase")
     shares = [max(1, round(epochs * phase.epochs / recipe.epochs)) for phase in recipe.phases]
     return recipe.set({f"phases.{place}.epochs": share for place, share in enumerate(shares)})
 
@@ -288,14 +287,15 @@ def summarise(workspace_root: str, study_id: str) -> dict[str, Any]:
 def duel_table(study: Study, runs: Mapping[str, Run]) -> DuelTable:
     """How the policies of a duel fared on the validation images, and whether that can be chance."""
     task, seeds = study.recipe.task, tuple(study.spec["seeds"])
-    made = {told(member.varies["policy"], member.varies["seed"]): member.run for member in study.members}
+    made = {told(member.varies): member.run for member in study.members}
     lines: list[RunLine] = []
     policies: list[PolicyLine] = []
     answers: dict[str, dict[int, _Answers]] = {label: {} for label in study.spec["policies"]}
     for label in study.spec["policies"]:
         figures: list[dict[str, float | None]] = []
         for seed in seeds:
-            line, report = run_line(told(label, seed), made.get(told(label, seed), ""), runs)
+            name = told(varied(label, seed))
+            line, report = run_line(name, made.get(name, ""), runs)
             if report is not None:
                 try:
                     answers[label][seed] = _answers(task, runs[line.run])
@@ -303,7 +303,7 @@ def duel_table(study: Study, runs: Mapping[str, Run]) -> DuelTable:
                     line, report = replace(line, sentence=str(error)), None
             lines.append(line)
             figures.append(figures_of(task, report, runs.get(line.run)))
-        spreads = (spread(name, told, [one.get(name) for one in figures]) for name, told in FIGURES[task].items())
+        spreads = (spread(name, word, [one.get(name) for one in figures]) for name, word in FIGURES[task].items())
         policies.append(PolicyLine(label, tuple(spreads)))
     couples = list(combinations(answers, 2))
     level = 1 - (1 - LEVEL) / len(couples)
