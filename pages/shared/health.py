@@ -12,21 +12,19 @@ from core.data.health.finding import SEVERITIES, Finding, HealthReport
 from core.data.health.store import read_report
 from core.errors import FoveaError
 from core.executors.progress import ProgressFile
+from core.integrity.checks import CHECKS
+from core.integrity.health import LABELS, OUTLIERS
 from pages.shared import cache, gallery, repair
 from pages.shared.words import count, duration, plain, sentence
 
 CHECK = "core.integrity.health:check_health"
-LABELS = "wrong-labels"  # the check that is made only when somebody asks for it
 BY_ITSELF = 2_000  # pictures; fewer are checked without being asked, within some ten seconds
 PICTURES_A_SECOND = {False: 180.0, True: 25.0}  # read once, and through a network; two cores of 2023, docs/LOG.md
 WARMING = 8.0  # seconds until the network has begun
 SECONDS = 0.5  # between looks at a check at work
 GROUPS_AT_A_TIME, SINGLES_AT_A_TIME = 8, 24  # of evidence
-BADGES = {
-    "error": ":red-badge[:material/error: error]",
-    "warning": ":orange-badge[:material/warning: warning]",
-    "note": ":blue-badge[:material/info: note]",
-}
+ICONS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "note": ":blue[:material/info:]"}
+TITLES = {check.name: check.label for check in CHECKS} | {LABELS: "Wrong labels", OUTLIERS: "Strange pictures"}
 
 
 @dataclass
@@ -54,7 +52,11 @@ def panel(dataset: Dataset) -> dict[str, str]:
         with st.container(
             horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="health_head"
         ):
-            st.markdown(headline(report) if report else "**Health** · not looked at yet", width="content")
+            if report:
+                looked_for = ", ".join(title(name).lower() for name in report.checks)
+                st.markdown(headline(report), width="content", help=f"Looked for: {looked_for}.")
+            else:
+                st.markdown("**Health** · not looked at yet", width="content")
             if work is None:
                 _ask(dataset, report)
         if work is not None:
@@ -71,9 +73,15 @@ def headline(report: HealthReport) -> str:
         return f":green[:material/check_circle: **Nothing wrong found**] &nbsp;:small[:gray[{looked}]]"
     numbers = {kind: sum(one.severity == kind for one in report.findings) for kind in SEVERITIES}
     told = ", ".join(count(number, kind) for kind, number in numbers.items() if number)
-    colour, icon = ("orange", "warning") if numbers["error"] + numbers["warning"] else ("green", "check_circle")
-    said = f"{told}" if colour == "orange" else f"Nothing wrong found, {told}"
-    return f":{colour}[:material/{icon}: **Health: {said}**] &nbsp;:small[:gray[{looked}]]"
+    if not numbers["error"] + numbers["warning"]:
+        return f":green[:material/check_circle: **Nothing wrong found**], {told} &nbsp;:small[:gray[{looked}]]"
+    colour, icon = ("red", "error") if numbers["error"] else ("orange", "warning")
+    return f":{colour}[:material/{icon}: **Health: {told}**] &nbsp;:small[:gray[{looked}]]"
+
+
+def title(check: str) -> str:
+    """What a check is called on a page."""
+    return TITLES.get(check, check.replace("-", " ").capitalize())
 
 
 def suggestions(report: HealthReport) -> dict[str, str]:
@@ -147,12 +155,9 @@ def _watch(dataset: Dataset, labels: bool) -> None:
         st.rerun()
     now = work.progress.read()
     told = "Looking for wrong labels" if labels else "Checking these images"
-    if now is None:
-        told += ": getting ready"
-    else:
-        told += f": {plain(now.what)} " if now.what else ": "
-        told += f"{now.done:,} of {now.total:,}"
-        told += f" · {duration(now.left)} left" if now.left is not None else ""
+    told += f": {now.fraction:.0%}" if now else ": getting ready"
+    if now and now.left is not None:
+        told += f", about {duration(now.left)} left"
     with st.container(horizontal=True, vertical_alignment="center", key="check_bar"):
         st.progress(now.fraction if now else 0.0, told)
         if st.button("Cancel", key="cancel_check", disabled=work.progress.cancelled):
@@ -164,51 +169,43 @@ def _watch(dataset: Dataset, labels: bool) -> None:
 
 
 def _findings(dataset: Dataset, report: HealthReport, suggested: Mapping[str, str]) -> None:
-    grave = [one for one in report.findings if one.severity != "note"]
-    notes = [one for one in report.findings if one.severity == "note"]
-    for place, finding in enumerate(grave):
-        _finding(dataset, finding, f"finding_{place}", suggested)
-    if notes:
-        label = f"{count(len(notes), 'note')}: nothing wrong, but good to know"
-        with st.expander(label, icon=":material/info:", key="notes"):
-            for place, finding in enumerate(notes, len(grave)):
-                _finding(dataset, finding, f"finding_{place}", suggested)
+    with st.container(key="findings", gap="xsmall"):
+        for place, finding in enumerate(report.findings):
+            told = f"{ICONS[finding.severity]} **{title(finding.check)}** · {plain(finding.message)}"
+            folded = st.expander(told, key=f"finding_{dataset.reference}_{finding.check}_{place}", on_change="rerun")
+            if folded.open:
+                with folded:
+                    _finding(dataset, finding, f"finding_{place}", suggested)
 
 
 def _finding(dataset: Dataset, finding: Finding, key: str, suggested: Mapping[str, str]) -> None:
-    with st.container(key=key, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="top", horizontal_alignment="distribute"):
-            told = f"{BADGES[finding.severity]} **{plain(finding.message)}**  \n:small[{plain(finding.advice)}]"
-            st.markdown(told, width="stretch")
-            with st.container(horizontal=True, width="content", key=f"{key}_repairs"):
-                for place, way in enumerate(finding.repairs):
-                    told = plain(" ".join(change.sentence for change in way.changes), 400)
-                    if st.button(
-                        plain(way.label, 60),
-                        key=f"{key}_repair_{place}",
-                        icon=":material/build:" if not place else None,
-                        help=f"{told} This makes revision {dataset.revision + 1}; you can always go back.",
-                    ):
-                        repair.mend(dataset, way.changes)
-        shown = len(finding.evidence) or len(finding.files)
-        if not shown:
-            return
-        groups = any(len(group) > 1 for group in finding.evidence)
-        what = count(shown, "group" if groups else "picture" if finding.evidence else "file")
-        folded = st.expander(f"Show {what}", key=f"{key}_evidence", on_change="rerun", type="compact")
-        if folded.open:
-            with folded:
-                _evidence(dataset, finding, key, suggested, groups)
+    st.markdown(f"**{plain(finding.message)}**  \n{plain(finding.advice)}")
+    if finding.repairs:
+        with st.container(horizontal=True, key=f"{key}_repairs"):
+            for place, way in enumerate(finding.repairs):
+                told = plain(" ".join(change.sentence for change in way.changes), 400)
+                if st.button(
+                    plain(way.label, 60),
+                    key=f"{key}_repair_{place}",
+                    icon=None if place else ":material/build:",
+                    help=f"{told} This makes revision {dataset.revision + 1}; you can always go back.",
+                ):
+                    repair.mend(dataset, way.changes)
+    _evidence(dataset, finding, key, suggested)
 
 
-def _evidence(dataset: Dataset, finding: Finding, key: str, suggested: Mapping[str, str], groups: bool) -> None:
+def _evidence(dataset: Dataset, finding: Finding, key: str, suggested: Mapping[str, str]) -> None:
     if not finding.evidence:
-        st.dataframe([{"file": name} for name in finding.files], hide_index=True, key=f"{key}_files")
+        if finding.files:
+            st.dataframe([{"file": name} for name in finding.files], hide_index=True, key=f"{key}_files")
         return
-    if not groups:
+    if all(len(group) == 1 for group in finding.evidence):
         ids = [group[0] for group in finding.evidence]
         slot = st.container()
-        window = gallery.paged(len(ids), f"{key}_page")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            ticking = {"icon": ":material/check_box:", "on_click": repair.tick, "args": (dataset, ids)}
+            st.button("Tick all", key=f"{key}_tick", type="tertiary", **ticking)
+            window = gallery.paged(len(ids), f"{key}_page")
         with slot:
             _sheet(dataset, ids[window], key, suggested)
         return
@@ -229,4 +226,4 @@ def _sheet(
         captions[sample.id] = repair.told_of(dataset, sample, suggested)
         if splits:
             captions[sample.id] += f" · {sample.split}"
-    repair.sheet(dataset, samples, key, captions=captions, width=110)
+    repair.sheet(dataset, samples, key, captions=captions, width=84)

@@ -77,7 +77,7 @@ def bar(dataset: Dataset, suggested: Mapping[str, str]) -> None:
 
     `suggested` are names of classes by id, where a check has one.
     """
-    ids = [id for id in ticked(dataset) if id in {sample.id for sample in dataset.samples}]
+    ids = [sample.id for sample in names_of(dataset, ticked(dataset))]
     if not ids:
         return
     with (
@@ -89,14 +89,20 @@ def bar(dataset: Dataset, suggested: Mapping[str, str]) -> None:
         st.markdown(f"**{count(len(ids), 'picture')} ticked**", width="content")
         if st.button("Leave out", key="leave_out", type="primary", icon=":material/visibility_off:"):
             mend(dataset, [Change("exclude", tuple(ids), why=BY_HAND)])
+        fitting = {id: suggested[id] for id in ids if id in suggested}
+        if fitting:
+            told = plain(" ".join(change.sentence for change in relabelled(fitting)), 400)
+            name = "Call them as suggested" if len(fitting) == len(ids) else f"Call {len(fitting):,} as suggested"
+            if st.button(name, key="relabel_suggested", icon=":material/label:", help=told):
+                mend(dataset, relabelled(fitting))
         if dataset.task == "classification":
-            _rename(dataset, ids, suggested)
+            _rename(dataset, ids)
         _move(dataset, ids)
         st.button("Untick", key="untick", icon=":material/close:", on_click=untick)
 
 
-def _rename(dataset: Dataset, ids: list[str], suggested: Mapping[str, str]) -> None:
-    with st.popover("Call them", icon=":material/label:", key=f"rename_menu_{dataset.reference}"):
+def _rename(dataset: Dataset, ids: list[str]) -> None:
+    with st.popover("Rename", icon=":material/edit:", key=f"rename_menu_{dataset.reference}"):
         new = st.selectbox(
             "They show",
             dataset.classes,
@@ -108,12 +114,6 @@ def _rename(dataset: Dataset, ids: list[str], suggested: Mapping[str, str]) -> N
         )
         if st.button("Rename", key="relabel", type="primary", disabled=not new):
             mend(dataset, [Change("relabel", tuple(ids), new.strip(), BY_HAND)])
-        fitting = [id for id in ids if id in suggested]
-        if fitting:
-            names = ", ".join(sorted({suggested[id] for id in fitting}))
-            st.caption(f"Of these, {count(len(fitting), 'picture')} may show something else: {plain(names, 120)}.")
-            if st.button("Take what the check suggests", key="relabel_suggested"):
-                mend(dataset, relabelled({id: suggested[id] for id in fitting}))
 
 
 def relabelled(names: Mapping[str, str]) -> list[Change]:

@@ -53,6 +53,16 @@ def report(workspace, tiny_dataset):
     return found
 
 
+SAID = ("on both sides", "likely wrong", "Few pictures")
+
+
+def unfold(app, dataset, check, place):
+    """Unfold a finding, whose pictures are drawn only then."""
+    app.session_state[f"finding_{dataset.reference}_{check}_{place}"] = True
+    app.run()
+    well(app)
+
+
 def again(workspace, dataset):
     """The dataset as it is now."""
     return Library(workspace).get(dataset.id)
@@ -74,18 +84,24 @@ def test_the_first_visit_checks_by_itself_and_the_second_has_the_answer_at_once(
 
 def test_findings_are_told_gravest_first_each_with_its_repair_and_names_stay_text(visit, tiny_dataset, report):
     app = visit("data")
-    told = words(app)
+    assert "1 error, 1 warning, 1 note" in words(app)
+    lines = [one.label for one in app.expander]
+    places = [next(place for place, line in enumerate(lines) if said in line) for said in SAID]
+    assert places == sorted(places)
+    assert "\\<img" in lines[places[0]]
+    assert EVIL not in lines[places[0]]
 
-    assert "1 error, 1 warning, 1 note" in told
-    assert told.index("on both sides") < told.index("likely wrong") < told.index("Few pictures")
-    assert "\\<img" in told
-    assert EVIL not in told
+    unfold(app, tiny_dataset, "copies", 0)
+    assert "\\<img" in words(app)
+    assert EVIL not in words(app)
     assert app.button(key="finding_0_repair_0").label == "Leave out the copies"
+    assert [box.key for box in app.checkbox if box.key.startswith("tick_finding_0_")], "its pictures can be ticked"
     assert not [button for button in app.button if button.key == "check_labels"], "the labels were looked at"
 
 
 def test_a_repair_makes_the_next_revision_which_lists_what_it_changed(visit, tiny_dataset, report, workspace):
     app = visit("data")
+    unfold(app, tiny_dataset, "copies", 0)
     app.button(key="finding_0_repair_0").click().run()
     well(app)
 
@@ -143,8 +159,9 @@ def test_ticked_pictures_get_another_class(visit, tiny_dataset, report, workspac
 def test_a_ticked_picture_takes_the_name_that_the_check_suggests(visit, tiny_dataset, report, workspace):
     [change] = report.findings[1].repairs[0].changes
     app = visit("data")
-    app.session_state["pictures_ticked"] = (tiny_dataset.reference, list(change.samples))
-    app.run()
+    unfold(app, tiny_dataset, "wrong-labels", 1)
+    app.button(key="finding_1_tick").click().run()
+    assert app.button(key="relabel_suggested").label == "Call them as suggested"
     app.button(key="relabel_suggested").click().run()
     well(app)
 
