@@ -5,8 +5,8 @@ workspace/spares/<id>/
     claim        the id of the run it was given
     log          what it printed while it waited
 
-Every function here but `wait` expects the workspace's lock to be held. A spare only leaves under the same lock, after
-looking for a claim once more, so that a claim is never lost.
+Every function here but `wait` and `withdraw` expects the workspace's lock to be held. A spare only leaves under the
+same lock, after looking for a claim once more, so that a claim is never lost.
 """
 
 import shutil
@@ -103,7 +103,7 @@ def wait(
             if not folder.is_dir():  # the workspace was deleted
                 return None
             with suppress(StorageError):  # a full disk, or a lock that somebody holds: the next round may do better
-                if not needed(now - began) and _leave(store, folder):
+                if not needed(now - began) and withdraw(store, folder) is None:
                     return None
                 if not warm and not quiet():
                     warm_up()
@@ -124,12 +124,16 @@ def _announce_warm(store: RunStore, folder: Path) -> None:
             announce(folder, ProcessMark.here(), warm=True)
 
 
-def _leave(store: RunStore, folder: Path) -> bool:
+def withdraw(store: RunStore, folder: Path) -> str | None:
+    """Wait no longer: the run that it was given after all, or None, and nobody can give it one any more.
+
+    The caller does not hold the workspace's lock. Raises StorageError when that cannot be had.
+    """
     with store.lock():
-        if claimed(folder) is not None:
-            return False
-        leave(folder)
-        return True
+        run_id = claimed(folder)
+        if run_id is None:
+            leave(folder)
+        return run_id
 
 
 def _read(folder: Path) -> Spare | None:

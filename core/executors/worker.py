@@ -3,11 +3,15 @@
     python -m core.executors.worker RUN_FOLDER            work on this run now
     python -m core.executors.worker --spare WORKSPACE DIR  import everything, then wait to be given a run
 
+Where others wait in the queue, a worker without a GPU takes the next one instead of ending: importing what training
+needs takes longer than a head learns.
+
 `work` is the same function for a worker, a spare that was given a run, and `InlineExecutor`.
 """
 
 import argparse
 import faulthandler
+import gc
 import importlib
 import math
 import os
@@ -34,8 +38,8 @@ from core.executors.chronicle import Chronicle, Heartbeat
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
 from core.executors.ranks import ranks
-from core.executors.spares import leave, wait
-from core.machine import cores
+from core.executors.spares import announce, leave, new_spare_folder, wait, withdraw
+from core.machine import cores, gpu_here
 from core.runs.data import dataset_of
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
@@ -44,6 +48,7 @@ from core.workspace import Workspace, write_json
 
 HEAVY = ("core.train.loop", "core.evaluate.evaluation", "sklearn.metrics", "timm.optim")  # what takes seconds to import
 IDLE_SECONDS = 30 * 60.0  # a spare that nobody wanted for so long gives its memory back; the next visit warms a new one
+MOST_RUNS = 50  # that one process works on, one after the other
 _SECONDS_BETWEEN_LOOKS = 0.02
 _LOCK_SECONDS = 2.0  # a worker that was just killed may hold its lock a moment longer
 # Libraries below Python report these in words of their own.
@@ -239,7 +244,10 @@ def explain(error: Exception, folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Work on one run, then see to it that the next one starts. 0: it was worked on; 2: it was not to be had."""
+    """Work on one run, and on others that wait, then see to it that the next one starts.
+
+    0: all were worked on; 2: one was not to be had.
+    """
     options = _options(arguments)
     faulthandler.enable()
     step_back()
@@ -257,16 +265,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     ending = Flag()
     signal.signal(signal.SIGTERM, lambda number, frame: ending.set())
-    try:
-        folder = executor.store.paths(run_id).folder if waiting else options.run
-        if waiting:
-            _print_into(RunPaths(folder).log)
-            leave(waiting)
-        work(folder, asked_to_end=ending.is_set)
-        code = 0
-    except FoveaError as error:
-        sys.stderr.write(f"{error}\n")
-        code = 2
+    folder = executor.store.paths(run_id).folder if waiting else options.run
+    for turn in range(1, MOST_RUNS + 1):
+        try:
+            if waiting:
+                _print_into(RunPaths(folder).log)
+                leave(waiting)
+            went_well = work(folder, asked_to_end=ending.is_set) is not RunState.FAILED
+        except FoveaError as error:
+            sys.stderr.write(f"{error}\n")
+            return _advance(executor, ending, 2)
+        if not (went_well and turn < MOST_RUNS and executor.store.queue() and _keeps_nothing(executor, folder.name)):
+            break
+        waiting = _offer(executor)
+        _advance(executor, ending)  # which gives this process the next run, unless there is a better one
+        run_id = withdraw(executor.store, waiting)
+        if run_id is None:
+            return 0
+        folder = executor.store.paths(run_id).folder
+        gc.collect()  # the network of the last run
+    return _advance(executor, ending)
+
+
+def _advance(executor: LocalExecutor, ending: Flag, code: int = 0) -> int:
+    """See to it that the next run starts, and give the code back."""
     try:
         if not ending.is_set():  # a machine that shuts down wants no new worker
             executor.advance()
@@ -275,11 +297,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _keeps_nothing(executor: LocalExecutor, run_id: str) -> bool:
+    """Whether a process can take another run after this one: a GPU's memory, or other processes, are let go of only by
+    ending."""
+    try:
+        recipe = executor.store.get(run_id).recipe
+    except FoveaError:  # deleted this very moment
+        return False
+    return recipe.processes == 1 and (recipe.device == "cpu" or not gpu_here())
+
+
+def _offer(executor: LocalExecutor) -> Path:
+    """Let this process stand among the spares, as a warm one. Raises StorageError when the disk is full."""
+    with executor.store.lock():
+        folder = new_spare_folder(executor.store.workspace)
+        announce(folder, ProcessMark.here(), warm=True)
+        return folder
+
+
 def _wait(executor: LocalExecutor, folder: Path, server: ProcessMark) -> str | None:
     def quiet() -> bool:
-        """Imports take a core for seconds. A run at work has both, unless another one waits for it to end."""
-        states = [executor.store.status(run_id).state for run_id in executor.store.unfinished()]
-        return RunState.QUEUED not in states and any(state.has_worker for state in states)
+        """Imports take a core for seconds. A run at work has both, unless another one waits for its end and its process
+        will not take that one itself."""
+        states = {run_id: executor.store.status(run_id).state for run_id in executor.store.unfinished()}
+        at_work = [run_id for run_id, state in states.items() if state.has_worker]
+        if RunState.QUEUED in states.values() and not all(_keeps_nothing(executor, run_id) for run_id in at_work):
+            return False
+        return bool(at_work)
 
     def needed(waited: float) -> bool:
         if executor.store.queue():

@@ -299,3 +299,55 @@ def test_asking_opens_no_file_of_runs_that_have_ended(local, tiny_dataset):
     with OpenedUnder(store.workspace.runs) as opened:
         local.advance()
     assert opened.paths == []
+
+
+def test_one_process_works_on_runs_that_wait_and_each_is_as_if_it_were_alone(local, tiny_dataset):
+    store = local.store
+    recipes = [small(tiny_dataset).set({"seed": seed}) for seed in (0, 1, 0)]
+    runs = [store.create(recipe, tiny_dataset) for recipe in recipes]
+    for run_id in runs:
+        store.enqueue(run_id)
+    local.advance()
+    for run_id in runs:
+        until_finished(store, run_id)
+        assert store.status(run_id).state is RunState.FINISHED, store.status(run_id).sentence
+    started = [
+        entry["pid"] for run_id in runs for entry in store.get(run_id).journal.read() if entry["kind"] == "start"
+    ]
+    assert len(started) == 3
+    assert len(set(started)) == 1
+    tables = [store.paths(run_id).epochs.read_bytes() for run_id in runs]
+    assert tables[0] == tables[2] != tables[1]
+    logs = [store.log_tail(run_id) for run_id in runs]
+    assert all(log.count("attempt 1") == 1 for log in logs), "each has a log of its own"
+    until(lambda: store.queue() == [] and store.unfinished() == [])
+    assert [spare.mark.pid for spare in waiting_spares(store.workspace)] != started[:1]
+
+
+def test_after_a_failed_run_another_process_takes_the_next(local, tiny_dataset):
+    store = local.store
+    failing = store.create(small(tiny_dataset), tiny_dataset)
+    after = store.create(small(tiny_dataset), tiny_dataset)
+    tiny_dataset.path(tiny_dataset.of("train")[0]).write_bytes(b"")
+    for run_id in (failing, after):
+        store.enqueue(run_id)
+    local.advance()
+    until_finished(store, failing)
+    until_finished(store, after)
+    assert store.status(failing).state is RunState.FAILED
+    first, second = (read_mark(store.paths(run_id)).pid for run_id in (failing, after))
+    assert first != second
+
+
+def test_what_holds_a_gpu_or_other_processes_ends_with_its_run(workspace, tiny_dataset, monkeypatch):
+    from core.executors import worker
+
+    local = LocalExecutor(workspace)
+    run_id = local.store.create(small(tiny_dataset), tiny_dataset)
+    several = local.store.create(small(tiny_dataset).set({"processes": 2}), tiny_dataset)
+    anywhere = local.store.create(small(tiny_dataset).set({"device": "auto"}), tiny_dataset)
+    for gpu in (False, True):
+        monkeypatch.setattr(worker, "gpu_here", lambda gpu=gpu: gpu)
+        assert worker._keeps_nothing(local, run_id)
+        assert not worker._keeps_nothing(local, several)
+        assert worker._keeps_nothing(local, anywhere) is not gpu
