@@ -63,33 +63,24 @@ def _layout(source: Source) -> Survey:
         st.markdown(f"**{plain(labels.get(chosen, chosen))}**: {plain(why)}.  \n{count(source.survey.files, 'file')}")
     if chosen == source.survey.layout and not source.answers:
         return source.survey
-    with or_stop():
+    try:
         return cache.survey(source.path, chosen, source.answers)
+    except FoveaError as error:
+        st.error(sentence(error))
+        return source.survey
 
 
 def _answers(source: Source, survey: Survey) -> None:
     """The questions of a layout over the table that they are about."""
     picks = survey.picks
-    fields = st.container()
+    with st.grid("auto", min_column_width=200, gap="small"):
+        answers = {pick.role: _answer(source, survey.layout, pick) for pick in picks.picks}
+    if answers != {pick.role: source.answers.get(pick.role, pick.guess) for pick in picks.picks}:
+        source.answers = answers
+        st.rerun()  # what else is asked may depend on it: the columns on the table
     for note in picks.notes:
         st.markdown(f":material/info: {plain(note)}")
-    with fields, st.grid("auto", min_column_width=220, gap="small"):
-        answers = {pick.role: _answer(source, survey.layout, pick) for pick in picks.picks}
-    if {role: answer for role, answer in answers.items() if answer} != _given(source, picks):
-        source.answers = answers
-        try:
-            survey = cache.survey(source.path, survey.layout, answers)
-        except FoveaError as error:
-            st.error(sentence(error))
-        else:
-            picks = survey.picks or picks
     _preview(picks, answers)
-
-
-def _given(source: Source, picks: Picks) -> dict[str, str]:
-    """The answers as they are, guesses included."""
-    answers = {pick.role: source.answers.get(pick.role, pick.guess) for pick in picks.picks}
-    return {role: answer for role, answer in answers.items() if answer}
 
 
 def _answer(source: Source, layout: str, pick: Pick) -> str:
