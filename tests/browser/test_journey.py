@@ -165,7 +165,7 @@ def test_a_zip_with_hostile_names_is_shown_as_text_and_kept(page: Page, serve, w
     with serve(workspace) as address:
         page.goto(address)
         settle(page)
-        page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(str(archive))
+        page.locator(".st-key-own_zip input[type=file]").set_input_files(str(archive))
         button(page, "own_zip_go").click()
         expect(button(page, "keep")).to_be_visible(timeout=MINUTE)
         settle(page)

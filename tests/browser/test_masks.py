@@ -66,7 +66,7 @@ def test_a_zip_of_pairs_is_audited_its_values_are_mapped_and_only_then_it_is_kep
     with serve(workspace) as address:
         page.goto(address)
         settle(page)
-        page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(str(archive))
+        page.locator(".st-key-own_zip input[type=file]").set_input_files(str(archive))
         button(page, "own_zip_go").click()
         expect(button(page, "keep")).to_be_visible(timeout=MINUTE)
         settle(page)
