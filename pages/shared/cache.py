@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from PIL import Image
 
+from core.augment.policies import PolicyStore
 from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset, newest_revision
 from core.data.incoming import Proposal, Survey, mask_preview
 from core.data.library import Library
@@ -37,10 +38,12 @@ from core.executors.local import LocalExecutor
 from core.figures.curves import accuracy_curves, dice_curves, loss_curves, rate_curve
 from core.figures.overlay import colour_mask, draw_overlay, heat_map
 from core.figures.search import search_coordinates, search_history, search_importances
+from core.integrity.embedding import Embedding, read_embedding
 from core.metrics.segmentation import background_of
 from core.models.weights import WeightsState, encoder_weights_state, weights_state
 from core.predict.answer import Answer, Explanation, MaskAnswer
-from core.recipe import Recipe, TransformChoice
+from core.predict.survived import Survival
+from core.recipe import MixChoice, Recipe, TransformChoice
 from core.runs.data import split_as
 from core.runs.index import RunSummary
 from core.runs.journal import Entry, RunReader
@@ -67,6 +70,11 @@ def workspace() -> Workspace:
 def library() -> Library:
     """The datasets."""
     return Library(workspace())
+
+
+def policies() -> PolicyStore:
+    """The augmentation policies that people saved."""
+    return PolicyStore(workspace())
 
 
 def store() -> RunStore:
@@ -105,6 +113,20 @@ def caution(dataset: Dataset) -> str:
 @st.cache_data(max_entries=32, show_spinner=False)
 def _caution(folder: Path, revision: int, fingerprint: str, _data: Dataset) -> str:
     return dataset_caution(_data)
+
+
+def embedding(dataset: Dataset) -> Embedding | None:
+    """What was read off the features of a dataset; None where nobody has let a network look at it."""
+    what = dataset.folder, dataset.revision, dataset.fingerprint
+    found = _embedding(*what, _data=dataset)
+    if found is None:
+        _embedding.clear(*what, _data=dataset)  # the next look asks anew
+    return found
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _embedding(folder: Path, revision: int, fingerprint: str, _data: Dataset) -> Embedding | None:
+    return read_embedding(workspace(), _data)
 
 
 def dataset_of(run: Run) -> Dataset:
@@ -482,6 +504,38 @@ def _variants(
 ) -> list[list[bytes]]:
     work = "core.augment.preview:preview"
     return lab().call(work, str(folder), ids, rows, seed=seed, size=size, fit=fit, variants=count)
+
+
+def survival(
+    dataset: Dataset, run: str, rows: tuple[TransformChoice, ...], pictures: int, variants: int, seed: int
+) -> Survival:
+    """What a policy leaves of pictures that the model of a run recognises."""
+    best = store().paths(run).best
+    plain_rows = [row.model_dump(mode="json") for row in rows]
+    return _survival(best.parent, _stamp(best), dataset.reference, plain_rows, pictures, variants, seed)
+
+
+@st.cache_data(max_entries=32, max_size="50MiB", show_spinner=False)
+def _survival(
+    run: Path, stamp: tuple[int, int], reference: str, rows: list[dict], pictures: int, variants: int, seed: int
+) -> Survival:
+    work = "core.predict.survival:survival"
+    return lab().call(work, str(run), reference, rows, pictures=pictures, variants=variants, seed=seed)
+
+
+def mixed(
+    dataset: Dataset, samples: list[Sample], mix: MixChoice, seed: int, size: int, fit: str
+) -> list[tuple[bytes, dict[str, float]]]:
+    """Samples mixed with one another: each as a JPEG and the shares of the classes in its label."""
+    ids = [sample.id for sample in samples]
+    return _mixed(dataset.folder, dataset.fingerprint, ids, mix.model_dump(mode="json"), seed, size, fit)
+
+
+@st.cache_data(max_entries=64, max_size="50MiB", show_spinner=False)
+def _mixed(
+    folder: Path, fingerprint: str, ids: list[str], mix: dict, seed: int, size: int, fit: str
+) -> list[tuple[bytes, dict[str, float]]]:
+    return lab().call("core.augment.preview:preview_mix", str(folder), ids, mix, seed=seed, size=size, fit=fit)
 
 
 def masked_variants(

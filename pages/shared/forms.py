@@ -1,10 +1,11 @@
-"""Widgets drawn from data: one for each kind of knob, and the rows of an augmentation policy."""
+"""Widgets drawn from data: one for each kind of knob, and a row of an augmentation policy."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-from core.augment.catalog import TRANSFORMS, TransformRow, transform
+from core.augment.catalog import TransformRow, transform
 from core.knobs import BoolKnob, ChoiceKnob, FloatKnob, IntKnob, Knob
 from core.recipe import TransformChoice
 from pages.shared.words import plain
@@ -38,22 +39,23 @@ def knob_widgets(knobs: tuple[Knob, ...], key: str) -> dict[str, Any]:
     return {knob.name: knob_widget(knob, knob.default, f"{key}_{knob.name}") for knob in knobs}
 
 
-def transform_rows(rows: tuple[TransformChoice, ...], key: str) -> tuple[TransformChoice, ...]:
-    """Draw the rows of a policy, each with a switch, its probability and its knobs; give those that are switched on."""
-    return tuple(
-        chosen for place, row in enumerate(rows) if (chosen := _transform_row(row, f"{key}_{place}_{row.name}"))
-    )
+def transform_row(
+    choice: TransformChoice, key: str, menu: Callable[[str, TransformRow], None]
+) -> TransformChoice | None:
+    """Draw a row of a policy with a switch, its probability and its knobs; None while it is switched off.
 
-
-def _transform_row(choice: TransformChoice, key: str) -> TransformChoice | None:
+    `menu` draws what else can be done with the row, under a key that it is given.
+    """
     row = transform(choice.name)
     with st.container(key=f"{key}_row"):
         grid = st.grid(3, min_column_width=130, gap=("xsmall", "small"))
-        with grid.cell(row_span=1 + len(row.knobs)):
-            if not st.toggle(
+        with grid.cell(row_span=1 + len(row.knobs)), st.container(gap=None):
+            on = st.toggle(
                 plain(row.label), True, key=f"{key}_on", help=_about(row), wrap=True, persist_state="session"
-            ):
-                return None
+            )
+            menu(f"{key}_menu", row)
+        if not on:
+            return None
         with grid:
             chance = st.slider(
                 "how often", 0.0, 1.0, choice.probability, 0.05, "percent", key=f"{key}_often", persist_state="session"
@@ -63,12 +65,6 @@ def _transform_row(choice: TransformChoice, key: str) -> TransformChoice | None:
                 for knob in row.knobs
             }
     return TransformChoice(name=row.name, probability=min(1.0, max(0.0, chance)), values=values)
-
-
-def unused_transforms(rows: tuple[TransformChoice, ...]) -> list[str]:
-    """Names of the transforms that no row uses yet."""
-    used = {row.name for row in rows}
-    return [row.name for row in TRANSFORMS if row.name not in used]
 
 
 def _about(row: TransformRow) -> str:
