@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.commands import data, duel, judging, repeats, search, training
+from core.commands import data, duel, health, judging, repeats, search, training
 from core.commands.shared import tell
 from core.errors import FoveaError, InputError
 from core.workspace import Workspace, insist_on_folder
 
 COMMANDS = (
     *data.COMMANDS,
+    *health.COMMANDS,
     *training.COMMANDS,
     *repeats.COMMANDS,
     *duel.COMMANDS,

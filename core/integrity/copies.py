@@ -13,6 +13,7 @@ from core.data.prints import twins_of
 from core.integrity.subject import MOST_EVIDENCE, Subject, number_of, some
 
 MANY = 0.02  # of the pictures: so many superfluous copies are more than a note
+GRAVE = 0.01  # of the pictures: so many contradictions spoil what is learned
 SAME = ("the same file", "the same picture")  # of how copies differ: not at all
 
 Set = tuple[Sample, ...]
@@ -57,7 +58,7 @@ def across_classes(subject: Subject) -> Iterator[Finding]:
         repairs.insert(0, Repair("Call each copy what most of its set is called", tuple(called)))
     yield Finding(
         "copies-across-classes",
-        "error" if any(how in SAME for how in hows) else "warning",
+        "error" if len(every) > GRAVE * len(subject.dataset.samples) else "warning",
         f"{number_of(len(torn), 'set of copies has', 'sets of copies have')} more than one label "
         f"({_listed(hows)}): {told}.",
         "One picture cannot be two things, so some of these labels are wrong. Look which, and mend them; where nobody "

@@ -62,12 +62,13 @@ def unreadable(subject: Subject) -> Iterator[Finding]:
     if refused:
         reasons = Counter(row.reason for row in refused)
         told = some([f"{row.file} ({row.reason})" for row in refused], 2)
-        all_of_them = len(refused) + len(dataset.samples)
+        all_of_them, were = len(refused) + len(dataset.samples), "was" if len(refused) == 1 else "were"
         yield Finding(
             "unreadable",
             "warning" if len(refused) > 0.01 * all_of_them else "note",
-            f"{number_of(len(refused))} of {all_of_them:,} were left out by the import: {told}.",
-            "They are missing from everything that follows. Where that matters, mend the files and import again.",
+            f"{number_of(len(refused))} of {all_of_them:,} {were} left out by the import: {told}.",
+            "What was left out is missing from everything that follows. Where that matters, mend the files and import "
+            "again.",
             files=tuple(row.file for row in refused[:MOST_FILES]),
             figures={"pictures": len(refused), "reasons": dict(reasons.most_common(20))},
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from core.data.dataset import Sample
 from core.data.health.finding import Finding
-from core.integrity.copies import SAME
+from core.integrity.copies import GRAVE, SAME
 from core.integrity.subject import MOST_EVIDENCE, Subject, number_of, some
 
 USUALLY = 0.1  # of the pictures: where fewer show nothing, they are unlike the others
@@ -28,7 +28,7 @@ def contradicting_masks(subject: Subject) -> Iterator[Finding]:
     first, second = torn[0]
     yield Finding(
         "contradicting-masks",
-        "error",
+        "error" if len(ids) > GRAVE * len(dataset.samples) else "warning",
         f"{number_of(len(torn), 'pair of copies has', 'pairs of copies have')} different masks, as {first.name} and "
         f"{second.name}.",
         "The same pixels cannot belong to two classes, so one mask of each pair is wrong. Look which; where nobody can "

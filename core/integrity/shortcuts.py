@@ -26,7 +26,7 @@ SHOWN = 6  # pairs of pictures
 # one class against all others is the share of it that is found, less the share of the others that is taken for it.
 NOTED, NOTED_CLASS = 0.03, 0.1
 GRAVE, GRAVE_CLASS = 0.25, 0.35
-SHOWN_NOTED, SHOWN_GRAVE = 0.7, 0.85  # for facts that hang together with what a picture shows
+SHOWN_NOTED, SHOWN_GRAVE = 0.6, 0.75  # for facts that hang together with what a picture shows
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,7 @@ def _of_files(
         "elsewhere, whatever the test split says. Bring all pictures to one format, size and quality, or take each "
         "class from the same sources.",
         evidence=_pairs(subject, saved[clue], labels, rows),
+        files=_found(subject, saved[clue], labels, rows),
         figures=_figures(together, names)
         | {"alone": {clue.name: _figures(told, names) for clue, told in saved.items()}, "telling": clue.name},
     )
@@ -231,6 +232,7 @@ def _of_pixels(
         "instead of what matters. Then cut it away, or take each class from the same sources. If it belongs to what "
         "the classes are, all is well.",
         evidence=_pairs(subject, told, labels, rows),
+        files=_found(subject, told, labels, rows),
         figures=_figures(told, names) | {"telling": clue.name},
     )
 
@@ -319,6 +321,11 @@ def _pairs(subject: Subject, told: Told, labels: np.ndarray, rows: np.ndarray) -
     others = rows[labels != told.best]
     spread = others[np.linspace(0, len(others) - 1, len(of_class)).astype(int)] if len(of_class) else []
     return tuple((id, samples[row].id) for id, row in zip(of_class, spread, strict=True))
+
+
+def _found(subject: Subject, told: Told, labels: np.ndarray, rows: np.ndarray) -> tuple[str, ...]:
+    """Where the pictures of the class that is told best came from, those that were found."""
+    return subject.names(subject.dataset.samples[row].id for row in rows[(labels == told.best) & told.right])
 
 
 def _figures(told: Told, names: list[str]) -> dict[str, Any]:
