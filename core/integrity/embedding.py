@@ -5,26 +5,30 @@ them. What is read off them is small, lies beside them under the key of what it 
 """
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.data.cache import cache_folder
 from core.data.dataset import Dataset
 from core.data.library import Library
+from core.data.prints import twinned
+from core.data.split import units
 from core.recipe import Recipe
 from core.seeding import fingerprint
 from core.workspace import Workspace, replacing
 
 VERSION = "embedding 1"  # another one wherever the numbers would be others
-COMPONENTS = 128  # directions of the features that are kept of each picture
-MOST_LEARNED_FROM = 4096  # pictures that the directions are found in
-BLOCK = 512  # pictures whose features are held at once
+COMPONENTS = 32  # directions of the features that are kept of each picture for its place and its cluster
+MOST_KNOWN = 4096  # pictures that directions, clusters and neighbours are found among
+BLOCK = 512  # pictures whose features are read at once
 PASS = 64  # pictures that are asked for at once while they go through the network
+_HEAD = 0.05  # of the work for all pictures, that one head is
+
+Report = Callable[[int, int], None]  # steps done, steps in all
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Embedding:
     likely: np.ndarray  # (N,) float32: probability that it gives to the class it says
     wrong: np.ndarray  # (N,) float32: probability that the label is wrong
     noise: np.ndarray  # (3,) float32: share of wrong labels, and its 95 % interval; NaN where labels are not judged
-    outlier: np.ndarray  # (N,) float32: how far from all others, in deviations of what is usual; above 0 is unusual
+    outlier: np.ndarray  # (N,) float32: how far from all others, in deviations from what is usual
 
     def row(self, id: str) -> int | None:
         """The row of a sample, None when there is none."""
@@ -52,16 +56,19 @@ class Embedding:
         return int(found[0]) if len(found) else None
 
 
-def embed(root: str, reference: str, *, report: Callable[[int, int], None] | None = None) -> Embedding:
+def embed(root: str, reference: str, *, report: Report | None = None) -> Embedding:
     """The embedding of a revision of a dataset of the workspace `root`; `reference` is as in "cells-1a2b@2".
 
-    What is stored is read. Else features are computed where they are missing, blocks at a time, and all the rest of
-    them in seconds; both at once give the same bits. `report` is called with the pictures done and in all.
+    What is stored is read. Else features are computed where they are missing, and all the rest of them; blocks at a
+    time, so that besides half a kilobyte for each picture memory does not grow. The same data give the same numbers.
+    `report` is called with the steps done and in all; what it raises ends the work, and the features stay.
 
     Raises DatasetError for a dataset that is not there, ImageError for a picture that is gone, WeightsError where the
     network's weights cannot be had, StorageError when the disk is full.
     """
-    from core.integrity.labels import judge
+    from sklearn.decomposition import PCA
+
+    from core.integrity.labels import FOLDS, ROUNDS, judge
     from core.integrity.outliers import clusters, distances
 
     workspace = Workspace(Path(root))
@@ -69,16 +76,27 @@ def embed(root: str, reference: str, *, report: Callable[[int, int], None] | Non
     stored = read_embedding(workspace, dataset)
     if stored is not None:
         return stored
-    units = units_of(dataset)
-    features, explained = _compact(dataset, workspace.cache, report or (lambda done, of: None))
-    embedding = Embedding(
-        ids=np.array([sample.id for sample in dataset.samples]),
-        xy=features[:, :2].copy(),
-        explained=explained[:2],
-        cluster=clusters(features, len(dataset.classes) if dataset.task == "classification" else 0),
-        **asdict(judge(dataset, features, units)),
-        outlier=distances(features, units),
-    )
+    count, classes = len(dataset.samples), len(dataset.classes) if dataset.task == "classification" else 0
+    head = max(1, round(_HEAD * count))
+    steps, tell = count + head * FOLDS * ROUNDS, report or (lambda done, of: None)
+    alike = np.unique(units_of(dataset), return_inverse=True)[1]
+    with _features(dataset, workspace.cache) as read:
+        for rows in _blocks(count, PASS):
+            read(rows)
+            tell(rows.stop, steps)
+        known = np.unique(np.linspace(0, count - 1, min(count, MOST_KNOWN)).round().astype(int))
+        among = read(known.tolist())
+        found = PCA(min(COMPONENTS, *among.shape), svd_solver="covariance_eigh").fit(among)
+        places = np.concatenate([found.transform(read(rows)) for rows in _blocks(count, BLOCK)]).astype(np.float32)
+        embedding = Embedding(
+            ids=np.array([sample.id for sample in dataset.samples]),
+            xy=places[:, :2].copy(),
+            explained=found.explained_variance_ratio_[:2].astype(np.float32),
+            cluster=clusters(places, known, classes),
+            outlier=distances(read, alike, known, among),
+            **asdict(judge(dataset, read, alike, lambda heads: tell(count + heads * head, steps))),
+        )
+    tell(steps, steps)
     _write(_file(workspace, dataset), embedding)
     return embedding
 
@@ -93,21 +111,13 @@ def read_embedding(workspace: Workspace, dataset: Dataset) -> Embedding | None:
     return embedding if len(embedding.ids) == len(dataset.samples) else None
 
 
-def units_of(dataset: Dataset) -> np.ndarray:
-    """The unit (N,) of each sample: two of one unit show the same thing, and may not vouch for each other."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+def units_of(dataset: Dataset) -> list[str]:
+    """The unit of each sample: two of one unit show the same thing, and may not vouch for each other.
 
-    count = len(dataset.samples)
-    first = {("twins", sample.id): row for row, sample in enumerate(dataset.samples)}
-    edges = [
-        (row, first.setdefault((kind, name), row))
-        for row, sample in enumerate(dataset.samples)
-        for kind, name in (("bytes", sample.digest), ("group", sample.group), ("twins", sample.twins))
-        if name
-    ]
-    ends = np.array(edges).T
-    return connected_components(coo_array((np.ones(len(edges)), (ends[0], ends[1])), (count, count)), directed=False)[1]
+    Near duplicates are looked for in data that were imported before that was done.
+    """
+    looked = any(sample.mode for sample in dataset.samples)
+    return units(dataset.samples if looked else twinned(dataset.folder, dataset.samples))
 
 
 def _file(workspace: Workspace, dataset: Dataset) -> Path:
@@ -122,32 +132,12 @@ def _write(path: Path, embedding: Embedding) -> None:
         np.savez(file, **asdict(embedding))
 
 
-def _compact(dataset: Dataset, cache: Path, tell: Callable[[int, int], None]) -> tuple[np.ndarray, np.ndarray]:
-    """Features along their principal components (N, D) float32, and the share of variance (D,) that each holds.
-
-    D is at most 128, and at least 2 (with nothing in what is not there). So what is held grows by half a kilobyte for
-    each picture.
-    """
-    from sklearn.decomposition import PCA
-
-    count = len(dataset.samples)
-    with _features(dataset, cache) as read:
-        for start in range(0, count, PASS):
-            read(range(start, min(count, start + PASS)))
-            tell(min(count, start + PASS), count)
-        known = np.unique(np.linspace(0, count - 1, min(count, MOST_LEARNED_FROM)).round().astype(int))
-        directions = PCA(min(COMPONENTS, len(known) - 1), svd_solver="covariance_eigh").fit(read(known.tolist()))
-        held = directions.n_components_
-        places, shares = np.zeros((count, max(2, held)), np.float32), np.zeros(max(2, held), np.float32)
-        shares[:held] = directions.explained_variance_ratio_
-        for start in range(0, count, BLOCK):
-            rows = range(start, min(count, start + BLOCK))
-            places[rows.start : rows.stop, :held] = directions.transform(read(rows))
-    return places, shares
+def _blocks(count: int, size: int) -> Iterator[range]:
+    return (range(start, min(count, start + size)) for start in range(0, count, size))
 
 
 @contextmanager
-def _features(dataset: Dataset, cache: Path) -> Iterator[Callable[[Any], np.ndarray]]:
+def _features(dataset: Dataset, cache: Path) -> Iterator[Callable[[Sequence[int]], np.ndarray]]:
     """What gives the features (R, F) of rows; pictures of the pass that follows are decoded meanwhile."""
     from core.data.loading import DecodedImages
     from core.models.classifiers import build_classifier
@@ -162,7 +152,7 @@ def _features(dataset: Dataset, cache: Path) -> Iterator[Callable[[Any], np.ndar
         model = build_classifier(recipe.model, 2).eval().to(accelerator.device)
         with closing(FrozenFeatures(model, images, dataset, recipe, (), cache, accelerator)) as stored:
 
-            def read(rows: Any) -> np.ndarray:
+            def read(rows: Sequence[int]) -> np.ndarray:
                 following = range(rows[-1] + 1, min(count, rows[-1] + 1 + PASS))
                 stored.prefetch(following, None)
                 return stored.get(rows, None).numpy()
