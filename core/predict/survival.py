@@ -6,7 +6,7 @@ that it recognises as they are count, and none that it has learned from.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from core.data.mask_files import fit_mask, read_mask
 from core.errors import DatasetError
 from core.metrics.intervals import bootstrap_images
 from core.metrics.segmentation import background_of
-from core.models.classifiers import CHUNK, in_chunks
+from core.models.classifiers import CHUNK
 from core.predict.predictor import trained_model
 from core.predict.survived import Kept, LostPicture, RowKept, Survival
 from core.recipe import Recipe
@@ -69,11 +69,10 @@ def survival(
     policies = [chosen, *((row.model_copy(update={"probability": 1.0}),) for row in drawn)]
     tried = [(Augmentation(policy), _Tally()) for policy in policies]
     looked, recognised = _some(samples, pictures, seed), 0
-    for done, sample in enumerate(looked):
+    for done, (sample, square, found) in enumerate(_as_they_are(trained, dataset, looked)):
         if report is not None:
             report(done, len(looked), "looking at pictures")
-        square = _read(dataset, sample, trained.recipe)
-        known = {thing: found for thing, found in _look(trained, dataset, [square])[0].items() if found.recognised}
+        known = {thing: one for thing, one in found.items() if one.recognised}
         recognised += bool(known)
         if not known:
             continue
@@ -218,6 +217,16 @@ def _things(dataset: Dataset) -> list[int]:
     return [place for place in range(len(dataset.classes)) if place != background]
 
 
+def _as_they_are(
+    trained: Trained, dataset: Dataset, samples: Sequence[Sample]
+) -> Iterator[tuple[Sample, _Square, dict[int, _Found]]]:
+    """Each picture, read, and what the model makes of it; a few in memory at a time."""
+    for start in range(0, len(samples), CHUNK):
+        some = samples[start : start + CHUNK]
+        squares = [_read(dataset, sample, trained.recipe) for sample in some]
+        yield from zip(some, squares, _look(trained, dataset, squares), strict=True)
+
+
 def _read(dataset: Dataset, sample: Sample, recipe: Recipe) -> _Square:
     pixels = fit_image(read_image(dataset.path(sample), name=sample.name), recipe.image_size, recipe.fit)
     mask = None
@@ -240,7 +249,7 @@ def _look(trained: Trained, dataset: Dataset, squares: Sequence[_Square]) -> lis
     found = []
     for start in range(0, len(squares), CHUNK):
         some = squares[start : start + CHUNK]
-        answers = in_chunks(trained.model.probabilities, torch.stack([one.image for one in some]))
+        answers = trained.model.probabilities(torch.stack([one.image for one in some]))
         for one, maps in zip(some, answers, strict=True):
             found.append(_label_of(one, maps) if one.mask is None else _classes_of(one.mask, maps, _things(dataset)))
     return found
