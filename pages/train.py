@@ -19,7 +19,7 @@ from pages.shared.phases_form import stored
 from pages.shared.pickers import dataset_or_stop, is_active, or_stop
 from pages.shared.repeats import repeats
 from pages.shared.search import search
-from pages.shared.words import count, duration
+from pages.shared.words import count, duration, plain
 
 require_app()
 SECONDS = 1  # between looks at a run at work
@@ -60,6 +60,8 @@ def choose() -> None:
         st.markdown(facts(recipe, dataset, cache.described(recipe, len(dataset.classes))))
         if why := stored(recipe):
             st.caption(why)
+        if caution := cache.caution(dataset):
+            st.markdown(f":small[:orange[:material/warning: {plain(caution)}]]")
         if way != ONCE:
             with st.container(border=True, key="train_often"):
                 search(recipe, dataset) if way == "search" else repeats(recipe, dataset, way)

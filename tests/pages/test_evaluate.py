@@ -53,6 +53,13 @@ def test_the_report_says_what_the_brackets_are_that_cells_can_be_clicked_and_how
     assert "The test split was opened 1 time." in told
 
 
+def test_what_speaks_against_the_scores_of_a_run_stands_beside_them(visit, finished_run):
+    caution = "2 groups are in more than one split."
+    write_json(finished_run.paths.facts, read_json(finished_run.paths.facts) | {"cautions": [caution]})
+
+    assert caution in words(visit("evaluate"))
+
+
 @pytest.mark.parametrize("now", [RunState.QUEUED, RunState.FAILED])
 def test_the_report_follows_the_weights_of_a_run_that_trains_or_broke_off(visit, finished_run, now):
     report = read_json(finished_run.paths.results("validation"))

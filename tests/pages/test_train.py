@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from core.data.dataset import save_dataset
 from core.data.incoming import inspect, keep
 from core.presets import presets_for
 from core.runs.journal import RunWriter
@@ -47,6 +48,15 @@ def test_everything_is_chosen_already(visit, tiny_dataset):
     assert not app.error
     assert "M parameters" in words(app)
     assert "starts at once" in words(app)
+    assert "more than one split" not in words(app)
+
+
+def test_near_duplicates_on_both_sides_of_the_split_are_told_before_the_start(visit, tiny_dataset):
+    pair = tiny_dataset.of("train")[0].id, tiny_dataset.of("validation")[0].id
+    samples = (replace(one, twins=min(pair)) if one.id in pair else one for one in tiny_dataset.samples)
+    save_dataset(replace(tiny_dataset, samples=tuple(samples)))
+
+    assert "1 set of near duplicates is in more than one split" in words(visit("train"))
 
 
 @pytest.mark.parametrize("row", CLASSIFIERS, ids=lambda row: row.name)

@@ -54,6 +54,18 @@ def test_a_new_run_waits_and_holds_all_that_a_worker_needs(store, run_id, tiny_d
     assert run.paths.ballast.stat().st_size == BALLAST_BYTES
 
 
+def test_a_run_on_a_split_with_copies_on_both_sides_keeps_that_for_good(store, tiny_dataset):
+    assert store.get(store.create(small(tiny_dataset), tiny_dataset)).facts.cautions == ()
+    first, second = tiny_dataset.of("train")[0], tiny_dataset.of("test")[0]
+    samples = tuple(
+        replace(sample, twins=first.id) if sample.id in (first.id, second.id) else sample
+        for sample in tiny_dataset.samples
+    )
+    run = store.get(store.create(small(tiny_dataset), replace(tiny_dataset, samples=samples)))
+    (caution,) = run.facts.cautions
+    assert caution.startswith("1 set of near duplicates is in more than one split")
+
+
 def test_two_runs_of_one_recipe_are_two_runs(store, tiny_dataset):
     first, second = (store.create(small(tiny_dataset), tiny_dataset) for _ in range(2))
     assert first != second

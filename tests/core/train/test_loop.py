@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from core.errors import DatasetError, RecipeError, TrainingError
 from core.train.checkpoint import load_trained
-from core.train.events import EpochEnd, Outcome, Resumed, Started, Step
+from core.train.events import EpochEnd, Outcome, Resumed, Said, Started, Step
 
 EVERYTHING = {"phases.0.trainable": "everything", "model.dropout": 0.3, "phases.0.learning_rate": 0.001}
 
@@ -34,6 +34,14 @@ def test_a_run_tells_its_start_its_first_step_every_epoch_and_its_outcome(attemp
     assert run.events[-1].state == "finished"
     assert run.events[-1].epochs_done == 3
     json.dumps([event.entry() for event in run.events])  # every event can be a journal line
+
+
+def test_a_run_says_at_its_start_what_is_on_both_sides_of_the_split(attempt, small_recipe, coloured):
+    coloured = replace(coloured, samples=tuple(replace(one, group=one.id[-1]) for one in coloured.samples))
+    events = attempt("a", small_recipe.set({"phases.0.epochs": 1}), coloured).events
+    assert isinstance(events[0], Said)
+    assert events[0].sentence.startswith("10 groups are in more than one split, so a model is examined on pictures")
+    assert sum(isinstance(event, Said) for event in events) == 1
 
 
 def test_a_classifier_learns_three_colours(attempt, small_recipe, coloured):
