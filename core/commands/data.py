@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +20,18 @@ from core.workspace import Workspace
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, metavar="PATH", help="a folder, or a zip")
+    parser.add_argument("path", type=Path, metavar="PATH", help="a folder, a zip, an .npz, or a .csv beside its images")
     parser.add_argument("--name", default="", help="what the dataset is called; default: from the path")
     parser.add_argument("--layout", default="auto", choices=["auto", *(row.name for row in READERS)])
-    parser.add_argument("--seed", type=int, default=0, help="seed of the split, where the folders give none")
+    columns = "columns of a table, or arrays of an .npz: images=file,labels=diagnosis,split=fold,group=patient"
+    parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help=columns)
+    groups = "what belongs together and stays in one split, by the file names: '{group}_*' for patient7_03.png"
+    parser.add_argument("--groups", default="", metavar="PATTERN", help=groups)
+    shares = "train/validation/test in percent, where no split is given"
+    parser.add_argument("--shares", default="70/15/15", metavar="70/15/15", help=shares)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split, where none is given")
+    apart = "let near duplicates fall into different splits"
+    parser.add_argument("--scatter-duplicates", action="store_true", help=apart)
     means = "what the values of masks mean: 0=background,128=cell,255=ignore or #000000=background,#ff0000=polyp"
     parser.add_argument("--map", default="", metavar="VALUE=CLASS,...", help=means)
     near = "how many levels a mask's pixel may be from a value of the map; default: by what the masks hold"
@@ -29,16 +39,39 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(arguments: argparse.Namespace, workspace: Workspace) -> dict:
-    told = Progress("images")
+    told, rule = Progress("images"), _rule(arguments)
     texts = [part for part in arguments.map.split(",") if part.strip()]
     meant = pairs(texts, "--map", "value=class,value=class")
     if len(meant) < len(texts):
         raise RecipeError("--map", found="a value twice", expected="each value once")
-    proposal = inspect(workspace, arguments.path, layout=arguments.layout, name=arguments.name, report=told)
+    named = {"layout": arguments.layout, "name": arguments.name, "picks": _picks(arguments.columns)}
+    proposal = inspect(workspace, arguments.path, **named, report=told)
     with _discarded_on_failure(workspace, proposal):
         if meant or arguments.tolerance is not None:
             proposal = remap(workspace, proposal.id, _mask_map(proposal, meant, arguments.tolerance))
-        return _kept(workspace, proposal, SplitRule(seed=arguments.seed))
+        return _kept(workspace, proposal, rule)
+
+
+def _picks(text: str) -> dict[str, str]:
+    """{"images": "file"} from "images=file,..."; a comma in a name is no end of it."""
+    texts = [part for part in re.split(r",(?=\s*\w+=)", text) if part.strip()]
+    picks = pairs(texts, "--columns", "role=column,role=column")
+    if len(picks) < len(texts):
+        raise RecipeError("--columns", found="a role twice", expected="each role once")
+    return {role: name.strip() for role, name in picks.items()}
+
+
+def _rule(arguments: argparse.Namespace) -> SplitRule:
+    """The rule of the split. Raises RecipeError for shares that are no numbers, DatasetError for any that cannot be."""
+    try:
+        shares = [float(part) / 100 for part in arguments.shares.split("/")]
+    except ValueError:
+        shares = []
+    if len(shares) not in (2, 3) or not all(map(math.isfinite, shares)):
+        raise RecipeError("--shares", found=repr(arguments.shares), expected="percent of train/validation/test")
+    train, validation, test = (*shares, 0.0)[:3]
+    kept = not arguments.scatter_duplicates
+    return SplitRule(train, validation, test, arguments.seed, groups=arguments.groups, apart=kept)
 
 
 def _mask_map(proposal: Proposal, meant: dict[str, str], tolerance: int | None) -> MaskMap:
@@ -87,6 +120,7 @@ def _dataset_answer(dataset: Dataset, proposal: Proposal) -> dict:
         "splits": dataset.split_counts(),
         "skipped": [{"file": row.file, "reason": row.reason} for row in dataset.skipped],
         "layout": dataset.layout,
+        "why": proposal.why,
         "split_rule": dataset.split_rule,
         "mask_values": [{"value": value, "share": share, "label": labels.get(value)} for value, share in found],
         "findings": [*(proposal.masks.findings if proposal.masks else ()), *proposal.notes],
@@ -96,6 +130,7 @@ def _dataset_answer(dataset: Dataset, proposal: Proposal) -> dict:
 def _show_dataset(answer: dict) -> Iterator[str]:
     splits = ", ".join(f"{name} {count}" for name, count in answer["splits"].items())
     yield f"{answer['dataset']}: {answer['samples']} images, {len(answer['classes'])} classes ({splits})"
+    yield f"layout: {answer['layout']}, {answer['why']}"
     yield f"split: {answer['split_rule']}"
     for row in answer["mask_values"]:
         yield f"mask value {row['value']}, {row['share']:.1%} of the pixels: {row['label'] or 'in no class'}"
@@ -105,6 +140,12 @@ def _show_dataset(answer: dict) -> Iterator[str]:
 
 
 COMMANDS = (
-    Command("import", "bring in a folder or a zip of images", _import_arguments, _import, _show_dataset),
+    Command(
+        "import",
+        "bring in a folder or a zip of images, a table of labels, or arrays",
+        _import_arguments,
+        _import,
+        _show_dataset,
+    ),
     Command("demo", "draw a teaching dataset", _demo_arguments, _demo, _show_dataset),
 )

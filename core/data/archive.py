@@ -16,7 +16,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,7 @@ def unpack(
     fit on the disk; `target` is then gone again.
     """
     limits = limits or Limits()
-    with ExitStack() as opened:
-        try:
-            file = opened.enter_context(_CappedFile(io.FileIO(zip_path), limits.entries * 200))
-            archive = opened.enter_context(zipfile.ZipFile(file))
-            entries = _checked(archive, zip_path, limits)
-        except _BROKEN as error:
-            raise ArchiveError(f"{zip_path.name} is no complete zip", found=str(error), do=_AGAIN) from error
+    with _opened(zip_path, limits) as (archive, entries):
         try:
             with storage_errors(target):
                 target.mkdir(parents=True)
@@ -77,6 +71,34 @@ def unpack(
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise
+
+
+def beginnings(zip_path: Path, size: int, limits: Limits | None = None) -> dict[str, bytes]:
+    """The first `size` bytes of every file in a zip, by its name; nothing is written. Raises ArchiveError as `unpack`.
+
+    Of one that is damaged there are none.
+    """
+    found: dict[str, bytes] = {}
+    with _opened(zip_path, limits or Limits()) as (archive, entries):
+        for entry in entries:
+            name = "/".join(entry.parts)
+            found.setdefault(name, b"")
+            with suppress(*_BROKEN), archive.open(entry.info) as source:
+                found[name] = source.read(size)
+    return found
+
+
+@contextmanager
+def _opened(zip_path: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile, list[_Entry]]]:
+    """A zip and its files, when all that its table of contents says is harmless."""
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(_CappedFile(io.FileIO(zip_path), limits.entries * 200))
+            archive = opened.enter_context(zipfile.ZipFile(file))
+            entries = _checked(archive, zip_path, limits)
+        except _BROKEN as error:
+            raise ArchiveError(f"{zip_path.name} is no complete zip", found=str(error), do=_AGAIN) from error
+        yield archive, entries
 
 
 class _CappedFile(io.BufferedReader):

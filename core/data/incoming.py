@@ -37,7 +37,7 @@ from core.data.mask_import import Judged, rejudge, settle, small_mask, write_mas
 from core.data.mask_values import MaskMap
 from core.data.masks import MaskAudit
 from core.data.prints import save_prints, twinned
-from core.data.readers.catalog import AUTO, fitting, reader, recognise
+from core.data.readers.catalog import AUTO, fitting, reader, recognise, torn
 from core.data.readers.reader import Picks
 from core.data.split import SplitRule, complete, deal
 from core.data.tree import ARRAYS_SUFFIX, TABLE_SUFFIXES, Tree, TreeFile, readable, walk
@@ -86,6 +86,7 @@ class Proposal:
     task: str = "classification"
     masks: MaskAudit | None = None  # of segmentation: what the masks hold
     mask_map: MaskMap | None = None  # of segmentation: what their values mean
+    said: tuple[str, ...] = ()  # those of the notes that the reader of the layout gave
 
     @property
     def has_splits(self) -> bool:
@@ -136,9 +137,9 @@ def survey(
             fits = fitting(tree, layout)
             first = fits[0]
             told = tuple((fit.reader.name, fit.reader.label, fit.why) for fit in fits)
-            return Survey(
-                first.reader.name, first.why, told, first.reader.picks(first.tree, picks or {}), len(tree.files)
-            )
+            asked = first.reader.picks(first.tree, picks or {})
+            doubt = torn(first, picks or {}) if layout == AUTO else ""
+            return Survey(first.reader.name, first.why, told, asked, len(tree.files), doubt)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -230,9 +231,10 @@ def propose(
 
     `labels` are names for values of masks, where somebody knows them: {"128": "cytoplasm"}.
     """
-    row, why, found = recognise(tree, layout, picks)
+    row, why, found = recognise(replace(tree, room=folder / "room"), layout, picks)
     taken = take_all(found, folder, owned, report or (lambda done, of: None))
-    shutil.rmtree(folder / "unpacked", ignore_errors=True)
+    for emptied in ("unpacked", "room"):
+        shutil.rmtree(folder / emptied, ignore_errors=True)
     skipped = [*found.skipped, *(outcome for outcome in taken if isinstance(outcome, Skipped))]
     readable = [outcome for outcome in taken if isinstance(outcome, Taken)]
     save_prints(folder, {outcome.sample.digest: outcome.print for outcome in readable})
@@ -247,6 +249,7 @@ def propose(
         samples=(),
         skipped=tuple(skipped),
         bytes=sum({outcome.sample.digest: outcome.bytes for outcome in readable}.values()),
+        said=found.notes,
     )
     if any(image.mask for image in found.images):
         if not readable:
@@ -270,7 +273,12 @@ def _with_labels(base: Proposal, found: tuple[str, ...], readable: list[Taken]) 
     )
     empty = [label for label in found if label not in holding]
     samples = twinned(base.folder, samples)
-    notes = (*_empty_notes(empty), *_untrained_notes(samples, classes), *_scarce_notes(samples, classes))
+    notes = (
+        *base.said,
+        *_empty_notes(empty, base.layout),
+        *_untrained_notes(samples, classes),
+        *_scarce_notes(samples, classes),
+    )
     return replace(base, classes=classes, samples=samples, notes=notes)
 
 
@@ -284,6 +292,7 @@ def _with_masks(base: Proposal, judged: Judged) -> Proposal:
         samples=twinned(base.folder, judged.samples),
         skipped=judged.skipped,
         notes=(
+            *base.said,
             *_untrained_notes(judged.samples, classes),
             *_scarce_notes(judged.samples, classes),
             *_contradiction_notes(judged.samples),
@@ -338,6 +347,7 @@ def load_proposal(workspace: Workspace, id: str) -> Proposal:
             task=about["task"],
             masks=about["masks"] and MaskAudit.from_json(about["masks"]),
             mask_map=about["mask_map"] and MaskMap.from_json(about["mask_map"]),
+            said=tuple(about["said"]),
         )
     except (OSError, KeyError, TypeError, ValueError):
         raise _no_longer_there(id) from None
@@ -492,13 +502,14 @@ def _check_classes(classes: tuple[str, ...], readable: list[Taken], skipped: lis
     raise DatasetError(
         "There is only one class here",
         found=f"{len(readable):,} readable pictures, all of the class {classes[0]}{left_out}",
-        expected="at least two folders with readable pictures, one per class",
+        expected="readable pictures of at least two classes",
     )
 
 
-def _empty_notes(labels: list[str]) -> Iterator[str]:
+def _empty_notes(labels: list[str], layout: str) -> Iterator[str]:
+    what = "class" if layout in (CSV, NPZ) else "folder"
     for label in labels:
-        yield f"The folder {label} holds no readable picture, so it is no class."
+        yield f"The {what} {label} holds no readable picture, so it is no class."
 
 
 def _untrained_notes(samples: Iterable[Sample], classes: tuple[str, ...]) -> Iterator[str]:
@@ -552,6 +563,7 @@ def _save(proposal: Proposal) -> None:
         "classes": list(proposal.classes),
         "bytes": proposal.bytes,
         "notes": list(proposal.notes),
+        "said": list(proposal.said),
         "task": proposal.task,
         "masks": proposal.masks.to_json() if proposal.masks else None,
         "mask_map": proposal.mask_map.to_json() if proposal.mask_map else None,

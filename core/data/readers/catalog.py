@@ -1,20 +1,22 @@
 """The layouts that can be imported, in the order in which they are tried."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.data.readers.csv_labels import CSV_LABELS
 from core.data.readers.image_folder import IMAGE_FOLDER
-from core.data.readers.mask_pairs import MASK_PAIRS
+from core.data.readers.mask_pairs import MASK_PAIRS, says_role
+from core.data.readers.npz_arrays import NPZ_ARRAYS
 from core.data.readers.reader import Found, Reader
-from core.data.readers.split_folders import SPLIT_FOLDERS
-from core.data.tree import Tree
+from core.data.readers.split_folders import SPLIT_FOLDERS, SPLIT_NAMES
+from core.data.tree import ARRAYS_SUFFIX, Tree
 from core.errors import DatasetError
 from core.knobs import find
 
 READERS: tuple[Reader, ...] = (
     MASK_PAIRS,  # before the others, to which train/images and train/masks would be two classes
     CSV_LABELS,  # before the folders, of which a table may name some part_1 and part_2 that are no classes
+    NPZ_ARRAYS,
     SPLIT_FOLDERS,  # before class folders, as which train/ and test/ would be two classes
     IMAGE_FOLDER,
 )
@@ -35,23 +37,91 @@ class Fit:
     tree: Tree  # where it fits: inside the folders that only wrap the dataset
 
 
+@dataclass(frozen=True)
+class Divided:
+    """A tree of which one part is laid out in one way and the rest in another."""
+
+    fit: Fit
+    pictures: int  # in the part that fits
+    other: Fit  # of the rest
+    others: int  # pictures in it
+
+    @property
+    def evenly(self) -> bool:
+        """Whether nobody can say which of the two is meant."""
+        return 2 * self.others >= self.pictures
+
+    @property
+    def error(self) -> DatasetError:
+        """What to say where it is divided evenly."""
+        one, two = (
+            f"{_pictures(number)} as {fit.reader.label.lower()} ({fit.why})"
+            for number, fit in ((self.pictures, self.fit), (self.others, self.other))
+        )
+        return DatasetError(
+            "This is laid out in two ways",
+            found=f"{one} and {two}",
+            expected="one layout",
+            do=f"Choose {self.fit.reader.name} or {self.other.reader.name}, and import the other part on its own",
+        )
+
+    @property
+    def note(self) -> str:
+        """What to say where the part that fits is taken."""
+        rest = f"{_pictures(self.others)} laid out in another way ({self.other.reader.label.lower()}: {self.other.why})"
+        return f"Left out: {rest}; import that part on its own."
+
+
 def recognise(tree: Tree, layout: str = AUTO, picks: Mapping[str, str] | None = None) -> tuple[Reader, str, Found]:
     """The reader that fits the tree, why it fits, and what it found with these answers to what it asks.
 
     Folders that only wrap the dataset (a zip of "my data/cat/1.jpg") are stepped through. With a layout other than
-    "auto" only that reader is asked. Raises DatasetError, saying what was found, when none fits.
+    "auto" only that reader is asked. Raises DatasetError, saying what was found, when none fits, and when half of the
+    pictures are laid out in another way than the rest and no layout is asked for.
     """
     fit = fitting(tree, layout)[0]
-    asked = fit.reader.picks(fit.tree, picks or {})
-    return fit.reader, fit.why, fit.reader.read(fit.tree, asked.settled(picks or {}) if asked else {})
+    answers, why = settle(fit, picks or {})
+    divided = division(fit, answers)
+    if divided and divided.evenly and layout == AUTO:
+        raise divided.error
+    found = fit.reader.read(fit.tree, answers)
+    return fit.reader, why, replace(found, notes=(divided.note, *found.notes)) if divided else found
+
+
+def torn(fit: Fit, given: Mapping[str, str]) -> str:
+    """Why a person must choose the layout, as a sentence; "" where nobody must, or the answers do not fit yet."""
+    try:
+        divided = division(fit, settle(fit, given)[0])
+    except DatasetError:
+        return ""
+    return str(divided.error) if divided and divided.evenly else ""
+
+
+def settle(fit: Fit, given: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The answers to what a layout asks, and why it fits with what was picked otherwise than guessed.
+
+    Raises DatasetError for answers that cannot be.
+    """
+    asked = fit.reader.picks(fit.tree, given)
+    if asked is None and given:
+        raise DatasetError(
+            f"Nothing can be picked in this layout ({fit.reader.label.lower()})",
+            found=", ".join(given),
+            do="Pick nothing",
+        )
+    answers = asked.settled(given) if asked else {}
+    changed = [pick for pick in asked.picks if answers[pick.role] != pick.guess] if asked else []
+    picked = ", ".join(f"{pick.label.lower()} {answers[pick.role] or 'nothing'}" for pick in changed)
+    return answers, fit.why + (f"; picked: {picked}" if picked else "")
 
 
 def fitting(tree: Tree, layout: str = AUTO) -> tuple[Fit, ...]:
-    """All readers that fit the tree, the one that is taken first. Raises what `recognise` does."""
+    """All readers that fit the tree, the one that is taken first. Raises what `recognise` does when none does."""
     readers = READERS if layout == AUTO else (reader(layout),)
     here, within = tree, ""
     while True:
         fits = [Fit(row, why + within, here) for row in readers if (why := row.recognise(here))]
+        fits = fits or [Fit(row, "what it holds has to be told", here) for row in readers if _asks(row, here, layout)]
         if fits:
             return tuple(fits)
         folders = here.folders()
@@ -60,6 +130,44 @@ def fitting(tree: Tree, layout: str = AUTO) -> tuple[Fit, ...]:
             raise _unknown(here, readers)
         within += f", inside {next(iter(folders))}"
         here = inner
+
+
+def _asks(row: Reader, tree: Tree, layout: str) -> bool:
+    """Whether a reader could read the tree if somebody told it what is what; it must know the pictures itself."""
+    asked = row.picks(tree, {})
+    return bool(asked) and (layout != AUTO or any(pick.role == "images" and pick.guess for pick in asked.picks))
+
+
+def division(fit: Fit, answers: Mapping[str, str]) -> Divided | None:
+    """Whether what a layout leaves of a tree, in folders of its own, is laid out in another way. Reads no array."""
+    if fit.reader is NPZ_ARRAYS:
+        taken = {file.path for file in fit.tree.files if file.suffix == ARRAYS_SUFFIX}
+        pictures, places = fit.reader.pictures(fit.tree), set()
+    else:
+        images = fit.reader.read(fit.tree, answers).images
+        files = [file for image in images for file in (image.file, image.mask) if file]
+        taken, places = {file.path for file in files}, {file.parts[:-1] for file in files}
+        pictures = len(images)
+    files = [file for file in fit.tree.files if file.path not in taken]
+    rest = Tree(tuple(file for file in files if not file.may_be_picture or file.parts[:-1] not in places))
+    for row in READERS:
+        why = row is not fit.reader and row.recognise(rest)
+        if why and _tells_classes(row, rest):
+            return Divided(fit, pictures, Fit(row, why, rest), row.pictures(rest))
+    return None
+
+
+def _tells_classes(row: Reader, tree: Tree) -> bool:
+    """Whether what is recognised is more than one folder of pictures under another."""
+    if row is NPZ_ARRAYS:
+        return row.pictures(tree) > 0
+    asked = row.picks(tree, {})
+    found = row.read(tree, asked.settled({}) if asked else {})
+    if any(image.mask for image in found.images) or row is CSV_LABELS:
+        return True
+    named = not any(says_role(image.file) for image in found.images)
+    split = row is IMAGE_FOLDER and any(part.casefold() in SPLIT_NAMES for part in found.classes)
+    return len(found.classes) > 1 and named and not split
 
 
 def _unknown(tree: Tree, readers: tuple[Reader, ...]) -> DatasetError:
@@ -77,6 +185,9 @@ def _unknown(tree: Tree, readers: tuple[Reader, ...]) -> DatasetError:
     parts += [f"{_pictures(count)} in the folder {name}" for name, count in list(folders.items())[:5]]
     if len(folders) > 5:
         parts.append(f"{len(folders) - 5} more folders")
+    if IMAGE_FOLDER not in readers:
+        label = readers[0].label.lower()
+        return DatasetError(f"These files are not laid out as {label}", found=", ".join(parts), expected=expected)
     if len(folders) == 1 and not loose:
         return DatasetError(
             "There is only one class here", found=parts[0], expected="at least two folders with pictures, one per class"

@@ -73,8 +73,8 @@ def sources(tree: Tree, names: Names) -> list[Source]:
 
 def split_of(file: TreeFile) -> str:
     """The split that a table's name says, or the folder it lies in; "" for none."""
-    words = [*_words(file.parts[-1]), *(part.casefold() for part in file.parts[-2:-1])]
-    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "")
+    said = [*words(file.parts[-1]), *(part.casefold() for part in file.parts[-2:-1])]
+    return next((SPLIT_NAMES[word] for word in said if word in SPLIT_NAMES), "")
 
 
 def chosen(tables: Sequence[Source], names: Names, name: str = "") -> tuple[Source, Guess]:
@@ -94,20 +94,20 @@ def guess(source: Source, names: Names) -> Guess:
         return len({found[0].file for found in meant[name].values()})
 
     def sure(name: str) -> tuple[int, int, int]:
-        return pictures(name), -sum(found[0].doubt for found in meant[name].values()), -_rank(_IMAGE_WORDS)(name)
+        return pictures(name), -sum(found[0].doubt for found in meant[name].values()), -rank(_IMAGE_WORDS)(name)
 
     images = max(columns, key=sure)
     if not pictures(images):
         return Guess()
     met = sum(cell in meant[images] for cell in columns[images]) / len(rows)
     rest = {name: [cell for cell in cells if says(cell)] for name, cells in columns.items() if name != images}
-    split = min((name for name in rest if _may_split(rest[name])), key=_rank(_SPLIT_WORDS), default="")
+    split = min((name for name in rest if _may_split(rest[name])), key=rank(_SPLIT_WORDS), default="")
     rest.pop(split, None)
-    group = min((name for name in rest if _may_group(name, rest[name])), key=_rank(_GROUP_WORDS), default="")
+    group = min((name for name in rest if _may_group(name, rest[name])), key=rank(_GROUP_WORDS), default="")
     rest.pop(group, None)
     labels = min(
         (name for name in rest if _may_label(name, rest[name])),
-        key=lambda name: (_rank(_LABEL_WORDS)(name), all(map(_NUMBER.fullmatch, rest[name])), len({*rest[name]})),
+        key=lambda name: (rank(_LABEL_WORDS)(name), all(map(_NUMBER.fullmatch, rest[name])), len({*rest[name]})),
         default="",
     )
     return Guess(images, labels, split, group, met, pictures(images))
@@ -123,25 +123,29 @@ def _may_split(cells: Sequence[str]) -> bool:
 
 
 def _may_group(name: str, cells: Sequence[str]) -> bool:
-    called = _rank(_GROUP_WORDS)(name) < 2 and _rank(_LABEL_WORDS)(name) == 2
+    called = rank(_GROUP_WORDS)(name) < 2 and rank(_LABEL_WORDS)(name) == 2
     return called and 1 < len({*cells}) < len(cells)
 
 
 def _may_label(name: str, cells: Sequence[str]) -> bool:
-    """Whether these could be classes: more than one, and far fewer than there are pictures."""
-    different = len({*cells})
-    return 2 <= different <= max(2, len(cells) // 2) or (different > 0 and _rank(_LABEL_WORDS)(name) == 0)
+    """Whether these could be classes: called so, or texts, more than one and far fewer than there are pictures."""
+    called, different = rank(_LABEL_WORDS)(name), len({*cells})
+    if called == 0:
+        return different > 0
+    texts = called == 1 or not all(map(_NUMBER.fullmatch, cells))  # a width is a number too
+    return texts and 2 <= different <= max(2, len(cells) // 2)
 
 
-def _rank(words: Sequence[str]) -> Callable[[str], int]:
-    """0 for a column that is called by one of the words, 1 for one that has it in its name, else 2."""
+def rank(known: Sequence[str]) -> Callable[[str], int]:
+    """What tells of a name 0 when it is one of the words, 1 when it has one in it, else 2."""
 
-    def rank(name: str) -> int:
-        said = _words(name)
-        return 0 if "".join(said) in words else 1 if any(word in words for word in said) else 2
+    def of(name: str) -> int:
+        said = words(name)
+        return 0 if "".join(said) in known else 1 if any(word in known for word in said) else 2
 
-    return rank
+    return of
 
 
-def _words(name: str) -> list[str]:
+def words(name: str) -> list[str]:
+    """The words in the name of a column, an array or a file, in small letters: ["patient", "id"] of "patientID_2"."""
     return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())

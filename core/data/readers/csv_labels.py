@@ -10,9 +10,9 @@ from itertools import islice
 from core.data.dataset import SPLITS, Skipped
 from core.data.readers.claims import Claim, Tally, claims, settled, spelled
 from core.data.readers.columns import Source, chosen, sources
-from core.data.readers.mask_pairs import says_mask
+from core.data.readers.mask_pairs import says_role
 from core.data.readers.naming import Names
-from core.data.readers.reader import Found, FoundImage, Pick, Picks, Reader, no_picture
+from core.data.readers.reader import Found, FoundImage, Pick, Picks, Reader, insist_on_classes, no_picture
 from core.data.readers.table import SEPARATORS
 from core.data.tree import Tree, TreeFile, natural
 from core.errors import DatasetError, shown
@@ -34,9 +34,9 @@ def recognise(tree: Tree) -> str | None:
 
 
 def ask(tree: Tree, given: Mapping[str, str]) -> Picks | None:
-    """What to ask about the table that was given, or the one that fits best; None where there is no table."""
+    """What to ask about the table that was given, else the best one; None where there is none, or no picture."""
     names = Names(tree)
-    tables = sources(tree, names)
+    tables = sources(tree, names) if names.files else []
     if not tables:
         return None
     source, guess = chosen(tables, names, given.get("table", ""))
@@ -75,7 +75,7 @@ def read(tree: Tree, picks: Mapping[str, str]) -> Found:
     kept = settled(said, splits=splits, tally=tally)
     labels = spelled({claim.label for claim in kept.values()})
     classes = tuple(sorted({*labels.values()}, key=natural))
-    _insist_on_classes(classes, len(kept), picks)
+    insist_on_classes(classes, len(kept), f"The column {picks['labels']}", _OTHER_COLUMN)
     images = [
         FoundImage(file, labels[claim.label], claim.split, group=claim.group)
         for file in names.files
@@ -92,9 +92,6 @@ def read(tree: Tree, picks: Mapping[str, str]) -> Found:
 
 
 def _nothing_named(source: Source, names: Names, picks: Mapping[str, str], tally: Tally) -> DatasetError:
-    if not names.files:
-        found, do = "no picture beside it", "Put the pictures that it names into its folder"
-        return DatasetError(f"{source.name} is a table without its pictures", found=found, do=do)
     column = f" in the column {picks['images']}"
     return DatasetError(
         f"No row of {source.name} names a picture that is here",
@@ -119,27 +116,14 @@ def _insist_on_splits(said: Iterable[Claim], source: Source, picks: Mapping[str,
     )
 
 
-def _insist_on_classes(classes: Sequence[str], pictures: int, picks: Mapping[str, str]) -> None:
-    column = f"The column {picks['labels']}"
-    if not classes:
-        raise DatasetError(f"{column} gives no picture a class", found="no row that can be used", do=_OTHER_COLUMN)
-    if len(classes) > max(20, pictures // 2):
-        raise DatasetError(
-            f"{column} does not give classes",
-            found=f"{len(classes):,} different values for {pictures:,} pictures, such as {shown(classes[0])}",
-            expected="values that many pictures share",
-            do=_OTHER_COLUMN,
-        )
-
-
 def _without(file: TreeFile, source: Source) -> str:
-    if says_mask(file):
+    if says_role(file) == "mask":
         return f"lies among masks, and no row of {source.name} names it"
     return f"has no row in {source.name}"
 
 
 def _alone_notes(alone: Sequence[TreeFile], source: Source) -> Iterator[str]:
-    pictures = [file for file in alone if not says_mask(file)]
+    pictures = [file for file in alone if says_role(file) != "mask"]
     if pictures:
         number = f"{len(pictures):,} {'picture' if len(pictures) == 1 else 'pictures'}"
         yield f"Left out: {number} without a row in {source.name}, such as {pictures[0].name}; add rows to use them."

@@ -77,10 +77,10 @@ def read(tree: Tree, picks: Mapping[str, str]) -> Found:
     return Found((), tuple(images), (*tree.skipped, *others, *paired.skipped))
 
 
-def says_mask(file: TreeFile) -> bool:
-    """Whether a folder of a file, the innermost that says anything, says that masks are in it."""
+def says_role(file: TreeFile) -> Role:
+    """What the folders of a file, the innermost that says anything, say to be in them; "" for nothing of the kind."""
     roles = (_role_of_folder(folder)[0] for folder in reversed(file.parts[:-1]))
-    return next(filter(None, roles), "") == "mask"
+    return next(filter(None, roles), "")
 
 
 def _pair(tree: Tree) -> _Paired:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from core.data.readers.mask_pairs import says_mask
+from core.data.readers.mask_pairs import says_role
 from core.data.tree import Tree, TreeFile
 
 
@@ -61,7 +61,7 @@ def _nearest(parts: tuple[str, ...], files: list[TreeFile]) -> list[TreeFile]:
         return files
     most = max(map(partial(_common, parts), files))
     files = [file for file in files if _common(parts, file) == most]
-    files = [file for file in files if not says_mask(file)] or files
+    files = [file for file in files if says_role(file) != "mask"] or files
     return [file for file in files if file.parts[-1] == parts[-1]] or files
 
 

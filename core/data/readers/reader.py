@@ -1,6 +1,6 @@
 """What a reader is: it recognises one way of laying out a dataset and lists its images."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.data.dataset import Skipped
@@ -83,6 +83,7 @@ class Reader:
     read: Callable[[Tree, Mapping[str, str]], Found]  # with the answers to its picks, {} where it asks nothing
     # What it has to ask about the tree, if anything, where these answers were given already.
     picks: Callable[[Tree, Mapping[str, str]], Picks | None] = lambda tree, given: None
+    pictures: Callable[[Tree], int] = lambda tree: sum(file.may_be_picture for file in tree.files)  # it should hold
 
 
 def gather(images: Iterable[FoundImage], skipped: Iterable[Skipped]) -> Found:
@@ -95,6 +96,22 @@ def gather(images: Iterable[FoundImage], skipped: Iterable[Skipped]) -> Found:
             left_out.append(no_picture(image.file))
     classes = sorted({image.label for image in pictures}, key=natural)
     return Found(tuple(classes), tuple(pictures), tuple(left_out))
+
+
+def insist_on_classes(classes: Sequence[str], pictures: int, where: str, do: str) -> None:
+    """Refuse labels that are none: there are nearly as many different ones as pictures, or none at all.
+
+    `where` is what they come from, at the beginning of a sentence. Raises DatasetError.
+    """
+    if not classes:
+        raise DatasetError(f"{where} gives no picture a class", found="nothing that can be used", do=do)
+    if len(classes) > max(20, pictures // 2):
+        raise DatasetError(
+            f"{where} does not give classes",
+            found=f"{len(classes):,} different values for {pictures:,} pictures, such as {shown(classes[0])}",
+            expected="values that many pictures share",
+            do=do,
+        )
 
 
 def no_picture(file: TreeFile) -> Skipped:

@@ -24,8 +24,10 @@ def recognise(tree: Tree) -> str | None:
         if _split(file) and len(file.parts) > 2 and file.may_be_picture:
             classes.setdefault(file.parts[0], set()).add(file.parts[1])
     others = [folder for folder in tree.folders() if folder.lower() not in SPLIT_NAMES]
-    if not classes or (len(classes) == 1 and len(others) > 1):
-        return None  # train/ beside car/ and bus/ is a vehicle
+    inner = {name.casefold() for found in classes.values() for name in found}
+    a_class = len(classes) == 1 and len(others) > 1 and not inner.intersection(name.casefold() for name in others)
+    if not classes or a_class:  # train/ beside car/ and bus/ is a vehicle, unless it has car/ and bus/ inside
+        return None
     named = sorted(classes, key=lambda folder: SPLITS.index(SPLIT_NAMES[folder.lower()]))
     count = len(set().union(*classes.values()))
     return f"folders named {', '.join(named)}, with {count} class {'folder' if count == 1 else 'folders'} inside"

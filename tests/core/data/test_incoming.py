@@ -231,7 +231,7 @@ def test_a_place_where_nothing_is_is_refused(workspace, tmp_path, place):
 
 def test_an_unknown_layout_is_refused_before_anything_is_read(workspace, tmp_path):
     with pytest.raises(
-        DatasetError, match="found 'tfrecord', expected one of mask-pairs, csv, split-folders, image-folder, auto"
+        DatasetError, match="found 'tfrecord', expected one of mask-pairs, csv, npz, split-folders, image-folder, auto"
     ):
         inspect(workspace, tmp_path / "gone", layout="tfrecord")
 

@@ -126,7 +126,7 @@ def test_what_is_no_known_layout_is_refused_with_what_was_found(names, sentence)
 
 def test_an_unknown_layout_is_refused_with_the_known_ones():
     with pytest.raises(
-        DatasetError, match="found 'tfrecord', expected one of mask-pairs, csv, split-folders, image-folder, auto"
+        DatasetError, match="found 'tfrecord', expected one of mask-pairs, csv, npz, split-folders, image-folder, auto"
     ):
         reader("tfrecord")
 

@@ -301,8 +301,8 @@ def test_a_column_that_differs_for_every_picture_gives_no_classes(table):
 
 def test_a_table_alone_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_text(ROWS)
-    with pytest.raises(DatasetError, match="labels.csv is a table without its pictures"):
-        read(walk(tmp_path), images="file", labels="label")
+    with pytest.raises(DatasetError, match="There are no pictures here: found 1 file, none of which"):
+        recognise(walk(tmp_path), "csv")
 
 
 @pytest.mark.parametrize("junk", [b"", b"\0\1\2\3" * 50, b"only one column\n1.png\n", b"\xff\xfe", b"\n\n\n"])
