@@ -30,8 +30,8 @@ def welcome() -> None:
     with right.container(border=True, height="stretch", key="card_own"):
         st.subheader("Bring your own images")
         st.markdown(
-            "Sorted into one folder per class, or each with its mask. Ready-made train, validation and test folders "
-            "are kept."
+            "In one folder per class, each with its mask, listed in a table (CSV) or stacked in an .npz. Splits that "
+            "they come with are kept."
         )
         importing.own_images("own")
 

@@ -7,6 +7,7 @@ import streamlit as st
 from core.data.dataset import SPLITS
 from core.data.groups import grouped
 from core.data.incoming import Proposal, SplitRule
+from core.data.readers.catalog import reader
 from core.data.split import straddling
 from pages.shared import audit, gallery, importing, sources
 from pages.shared.pickers import or_stop
@@ -22,8 +23,7 @@ def found(proposal: Proposal) -> None:
     proposal = judged or proposal
     number, kinds = count(len(proposal.samples), "image"), count(len(proposal.classes), "class", "classes")
     left_out = f" · {count(len(proposal.skipped), 'file')} skipped, listed at the end" if proposal.skipped else ""
-    why = plain(proposal.why[:1].upper() + proposal.why[1:])
-    told.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{why}\\.")
+    told.markdown(f"{number} · {kinds} · {size(proposal.bytes)}{left_out}  \n{_why(proposal)}\\.")
     for note in proposal.notes:
         st.warning(plain(note))
     source = sources.held()
@@ -46,6 +46,13 @@ def found(proposal: Proposal) -> None:
             if st.button("Discard", key="discard"):
                 importing.discard_proposal(proposal)
     gallery.holdings(proposal, "found")
+
+
+def _why(proposal: Proposal) -> str:
+    """The layout, and why it was taken for that, or which answers it was read with."""
+    source = sources.held()
+    answers = source.told if source else ""
+    return f"{plain(reader(proposal.layout).label)}: {plain(answers or proposal.why)}"
 
 
 def _given(proposal: Proposal) -> SplitRule | None:

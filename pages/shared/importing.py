@@ -192,7 +192,7 @@ def look_inside(path: Path, name: str, upload: Path | None = None) -> None:
         if upload is not None:
             shutil.rmtree(upload, ignore_errors=True)
 
-    _start_import(name, "core.data.incoming:survey", path, then=looked, otherwise=failed)
+    _start_import(f"Looking into {name}", "core.data.incoming:survey", path, then=looked, otherwise=failed)
 
 
 def read_source() -> None:
@@ -205,7 +205,8 @@ def read_source() -> None:
         if not source.asks:
             sources.let_go()
 
-    _start_import(source.name, "core.data.incoming:inspect", source.path, then=_propose, otherwise=failed, **what)
+    told = f"Reading {source.name}"
+    _start_import(told, "core.data.incoming:inspect", source.path, then=_propose, otherwise=failed, **what)
 
 
 def _start_import(title: str, work: str, *arguments: object, **named: Any) -> None:

@@ -38,6 +38,12 @@ class Source:
         """Whether a person has to say something before it can be read."""
         return self.survey.picks is not None or bool(self.survey.doubt)
 
+    @property
+    def told(self) -> str:
+        """The answers that somebody gave, as in "class from diagnosis"; "" where what was guessed is taken."""
+        labels = {pick.role: pick.label.lower() for pick in self.survey.picks.picks} if self.survey.picks else {}
+        return ", ".join(f"{labels.get(role, role)} from {answer}" for role, answer in self.answers.items() if answer)
+
 
 def held() -> Source | None:
     """The one this session is about."""

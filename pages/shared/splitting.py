@@ -57,7 +57,7 @@ def together_widgets(samples: Sequence[Sample], key: str) -> tuple[str, bool] | 
         help=plain(told),
     ).strip()
     apart = right.checkbox(
-        f"Keep near duplicates together ({count(len(twins), 'set')} found)",
+        f"Keep near duplicates together ({count(len(twins), 'set') if twins else 'none'} found)",
         True,
         key=f"{key}_apart",
         help="Pictures that are almost the same: turned, mirrored, resized or saved again. On both sides of a split "

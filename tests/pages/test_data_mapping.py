@@ -88,6 +88,7 @@ def test_a_column_picked_wrong_is_seen_and_picked_anew(look_inside, workspace):
     app.button(key="read").click().run()
     finish_import(app)
     assert "24 images · 2 classes" in words(app)
+    assert "class from kant" in words(app)
     assert app.selectbox(key="found_class").options == ["L", "R"]
 
     app.button(key="read_again").click().run()
