@@ -57,7 +57,7 @@ def test_what_speaks_against_the_scores_of_a_run_stands_beside_them(visit, finis
     caution = "2 groups are in more than one split."
     write_json(finished_run.paths.facts, read_json(finished_run.paths.facts) | {"cautions": [caution]})
 
-    assert caution in words(visit("evaluate"))
+    assert caution.rstrip(".") in words(visit("evaluate"))
 
 
 @pytest.mark.parametrize("now", [RunState.QUEUED, RunState.FAILED])
