@@ -1,11 +1,13 @@
 """Layouts: recognised by their folders alone, or refused with what was found."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from core.data.readers.catalog import READERS, reader, recognise
-from core.data.tree import Tree, TreeFile
+from core.data.readers.catalog import READERS, fitting, reader, recognise, torn
+from core.data.tree import Tree, TreeFile, walk
 from core.errors import DatasetError
 
 
@@ -100,6 +102,101 @@ def test_files_beside_the_wrapping_folder_have_their_reason():
     assert [(entry.file, entry.reason) for entry in found.skipped] == [
         ("readme.txt", "lies outside the folder data, which holds the images")
     ]
+
+
+CSV = b"file,label\n1.png,cat\n2.png,dog\n3.png,cat\n4.png,dog\n"
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """A folder of empty pictures, and files with bytes."""
+
+    def make(*names: str, **files: bytes) -> Tree:
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(files.get(name, b""))
+        if files:
+            (tmp_path / "labels.csv").write_bytes(files["table"])
+        return replace(walk(tmp_path), room=tmp_path / "room")
+
+    return make
+
+
+NAMED = [f"all/{n}.png" for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("names", "table", "one", "two"),
+    [
+        ([*NAMED, "cat/7.png", "dog/8.png"], CSV, "csv", "image-folder"),
+        ([*NAMED, "train/cat/7.png", "test/dog/8.png"], CSV, "csv", "split-folders"),
+        (["train/cat/1.png", "train/dog/2.png", "cat/3.png", "dog/4.png"], b"", "split-folders", "image-folder"),
+        (["images/1.png", "masks/1.png", "cat/3.png", "dog/4.png"], b"", "mask-pairs", "image-folder"),
+        ([*NAMED, "images/7.png", "masks/7.png", "images/8.png", "masks/8.png"], CSV, "mask-pairs", "csv"),
+    ],
+)
+def test_half_one_layout_and_half_another_is_refused_until_one_is_chosen_and_its_half_is_read(
+    planted, names, table, one, two
+):
+    tree = planted(*names, **({"table": table} if table else {}))
+    with pytest.raises(DatasetError, match=f"This is laid out in two ways: .* Choose {one} or {two}") as caught:
+        recognise(tree)
+    assert "\n" not in str(caught.value)
+    assert torn(fitting(tree)[0], {}) == str(caught.value)
+    found = recognise(tree, one)[2]
+    assert found.images
+    assert found.notes[0].startswith("Left out:")
+    assert "laid out in another way" in found.notes[0]
+
+
+def test_a_small_part_in_another_layout_is_left_out_and_told(planted):
+    rest = [f"cat/{n}.png" for n in range(2)] + ["dog/1.png"]
+    table = b"file,label\n" + b"".join(b"x%d.png,%s\n" % (n, b"ab"[n % 2 : n % 2 + 1]) for n in range(20))
+    tree = planted(*(f"all/x{n}.png" for n in range(20)), *rest, table=table)
+    row, _, found = recognise(tree)
+    assert (row.name, len(found.images)) == ("csv", 20)
+    assert found.notes[0] == (
+        "Left out: 3 pictures laid out in another way (class folders: 2 folders with pictures, each taken as a class); "
+        "import that part on its own."
+    )
+    assert {"cat/0.png", "cat/1.png", "dog/1.png"} <= {entry.file for entry in found.skipped}
+    assert torn(fitting(tree)[0], {}) == ""
+
+
+def test_arrays_beside_class_folders_are_two_layouts(planted, tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((6, 4, 4), np.uint8), labels=np.arange(6) % 2)
+    with pytest.raises(DatasetError, match="6 pictures as arrays .* and 4 pictures as class folders"):
+        recognise(planted("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train/images/1.png", "train/masks/1.png", "test/images/2.png", "val/images/3.png"],
+        ["images/1.png", "masks/1.png", "images/2.png", "extra/images/3.png"],
+        ["train/cat/1.png", "train/dog/1.png", "extra/1.png", "2.png"],
+        ["cat/1.png", "dog/1.png", "2.png"],
+    ],
+)
+def test_what_a_layout_leaves_is_no_other_layout_where_nothing_says_so(planted, names):
+    tree = planted(*names)
+    assert not any("another way" in note for note in recognise(tree)[2].notes)
+
+
+def test_what_a_layout_does_not_ask_cannot_be_picked():
+    with pytest.raises(DatasetError, match="Nothing can be picked in this layout .class folders.: found labels"):
+        recognise(tree("cat/1.jpg", "dog/1.jpg"), "image-folder", {"labels": "x"})
+
+
+def test_a_table_whose_classes_nobody_can_guess_is_recognised_and_asks(planted):
+    found = planted(*NAMED, table=b"file,width\n1.png,3\n2.png,3\n3.png,4\n4.png,4\n")
+    (fit,) = fitting(found)
+    assert (fit.reader.name, fit.why) == ("csv", "what it holds has to be told")
+    with pytest.raises(DatasetError, match="Class: the column that .* found nothing that looks like it"):
+        recognise(found)
+    row, why, read = recognise(found, picks={"labels": "width"})
+    assert (row.name, read.classes) == ("csv", ("3", "4"))
+    assert why == "what it holds has to be told; picked: class width"
 
 
 def test_a_layout_that_is_asked_for_is_used():
