@@ -1,6 +1,7 @@
 """What an augmentation does to images of a dataset: the very variants that training draws, as pictures for a page."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import torch
 from core.augment.catalog import resolve
 from core.augment.mixing import Mixing
 from core.augment.pipeline import Augmentation, sample_seed
-from core.data.dataset import Dataset, Sample, load_dataset
+from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset, newest_revision
 from core.data.loading import Fit, fit_image, jpeg, read_image
 from core.data.mask_files import fit_mask, mask_png, read_mask
 from core.errors import DatasetError, RecipeError
 from core.recipe import MixChoice, Recipe
 from core.seeding import derive
+
+_SQUARES_KEPT = 48  # 7 MB at 224 pixels: whoever moves a knob looks at the same pictures again
 
 
 def preview(
@@ -35,7 +38,7 @@ def preview(
     Raises RecipeError for rows that cannot be used, DatasetError for a dataset or sample that is not there, ImageError
     for an image that cannot be read.
     """
-    augmentation, dataset = _augmentation(rows), load_dataset(Path(dataset_folder))
+    augmentation, dataset = _augmentation(rows), _dataset(Path(dataset_folder))
     lines = []
     for sample, images in _squares(dataset, sample_ids, size, fit, variants):
         varied = augmentation(images[1:], _seeds(seed, sample, variants))
@@ -57,7 +60,7 @@ def preview_masks(
 
     Raises also DatasetError for a dataset without masks or a mask that cannot be read.
     """
-    augmentation, dataset = _augmentation(rows), load_dataset(Path(dataset_folder))
+    augmentation, dataset = _augmentation(rows), _dataset(Path(dataset_folder))
     if dataset.task != "segmentation":
         raise DatasetError(f"{dataset.name!r} has no masks", found=f"data for {dataset.task}", expected="segmentation")
     lines = []
@@ -91,7 +94,7 @@ def preview_mix(
     choice = Recipe.parse({"mix": dict(mix)}).mix.model_copy(update={"probability": 1.0})
     if not choice.on:
         raise RecipeError("mix", found="mixup 0 and cutmix 0", expected="a number above 0 for one of them")
-    augmentation, dataset = _augmentation(rows), load_dataset(Path(dataset_folder))
+    augmentation, dataset = _augmentation(rows), _dataset(Path(dataset_folder))
     if dataset.task != "classification":
         raise DatasetError(
             f"{dataset.name!r} cannot be mixed", found="images with masks", expected="images with labels"
@@ -122,8 +125,28 @@ def _squares(
 ) -> Iterator[tuple[Sample, torch.Tensor]]:
     """Each sample with its square, as it is and once for each variant: (1 + variants, 3, size, size) uint8."""
     for sample in map(dataset.sample, sample_ids):
-        original = fit_image(read_image(dataset.path(sample), name=sample.name), size, fit)
-        yield sample, torch.from_numpy(original).permute(2, 0, 1).expand(1 + variants, -1, -1, -1)
+        square = _square(dataset.path(sample), sample.name, size, fit)
+        yield sample, square.expand(1 + variants, -1, -1, -1)
+
+
+@lru_cache(maxsize=_SQUARES_KEPT)
+def _square(path: Path, name: str, size: int, fit: Fit) -> torch.Tensor:
+    """A picture as (3, size, size) uint8, which nobody writes into. What a path holds in a dataset never changes."""
+    return torch.from_numpy(fit_image(read_image(path, name=name), size, fit)).permute(2, 0, 1)
+
+
+def _dataset(folder: Path) -> Dataset:
+    """The newest revision of a dataset; its table is read once, since 10,000 lines take longer than a preview."""
+    try:
+        written = (folder / DESCRIPTION).stat().st_mtime_ns
+    except OSError:
+        return load_dataset(folder)  # which says what is wrong
+    return _loaded(folder, newest_revision(folder), written)
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path, revision: int, _written: int) -> Dataset:
+    return load_dataset(folder, revision)
 
 
 def _seeds(seed: int, sample: Sample, variants: int) -> list[int]:

@@ -56,8 +56,9 @@ class Survival:
 
     @property
     def worst(self) -> RowKept | None:
-        """The row that loses most when it is alone; None where none loses anything."""
-        losing = [row for row in self.rows if row.kept.share is not None and row.kept.share < 1]
+        """The row that loses most when it is alone, of those that lose more than one picture or so by chance: their
+        interval ends below 1. None where there is none, also from fewer than five pictures."""
+        losing = [row for row in self.rows if row.kept.interval is not None and row.kept.interval[1] < 1]
         return min(losing, key=lambda row: row.kept.share or 0.0, default=None)
 
     @property

@@ -8,8 +8,10 @@ from PIL import Image
 from core.augment.catalog import policy, resolve
 from core.augment.pipeline import Augmentation, sample_seed
 from core.augment.preview import preview, preview_masks, preview_mix
+from core.data.dataset import Change
 from core.data.loading import fit_image, jpeg, read_image
 from core.data.mask_files import fit_mask, read_mask
+from core.data.revisions import revise
 from core.errors import DatasetError, RecipeError
 from core.recipe import AugmentChoice
 from tests.shapes import kept_shapes
@@ -148,3 +150,22 @@ def test_what_cannot_be_mixed_is_said(tiny_dataset, workspace):
     with pytest.raises(DatasetError, match="cannot be mixed"):
         preview_mix(str(kept_shapes(workspace).folder), ["000000"], {"mixup": 1.0}, **MIX)
     assert preview_mix(str(tiny_dataset.folder), [], {"mixup": 1.0}, **MIX) == []
+
+
+def test_a_picture_is_decoded_once_however_often_a_knob_is_moved_and_never_changed(tiny_dataset, monkeypatch):
+    reads = []
+    monkeypatch.setattr("core.augment.preview.read_image", lambda *a, **k: reads.append(1) or read_image(*a, **k))
+    ids = [tiny_dataset.samples[number].id for number in (0, 5)]
+    (first, *_), _ = preview(str(tiny_dataset.folder), ids, ROWS, **SETTINGS)
+    (again, *_), _ = preview(str(tiny_dataset.folder), ids, [{"name": "erasing"}], **SETTINGS | {"seed": 9})
+    assert len(reads) == 2
+    assert first == again
+
+
+def test_a_dataset_that_was_revised_is_read_anew(tiny_dataset):
+    first, second = (tiny_dataset.of("train")[place].id for place in (0, 1))
+    preview(str(tiny_dataset.folder), [first], [], **SETTINGS)
+    revise(tiny_dataset, [Change("exclude", (first,), why="a test")])
+    with pytest.raises(DatasetError, match="no such sample"):
+        preview(str(tiny_dataset.folder), [first], [], **SETTINGS)
+    assert preview(str(tiny_dataset.folder), [second], [], **SETTINGS)

@@ -197,7 +197,10 @@ def test_a_page_can_hold_the_answer_without_torch():
 
 def test_what_was_found_is_said_in_a_sentence():
     def found(*shares: int) -> Survival:
-        rows = tuple(RowKept(f"r{share}", f"Row {share}", Kept(share, 10), ()) for share in shares)
+        rows = tuple(
+            RowKept(f"r{share}", f"Row {share}", Kept(share, 10, (0.0, min(1.0, share / 10 + 0.2))), ())
+            for share in shares
+        )
         return Survival(9, 5, 2, Kept(8, 10, (0.5, 0.95)), {}, rows, ())
 
     assert found(10, 3, 7).sentence == (
@@ -205,7 +208,7 @@ def test_what_was_found_is_said_in_a_sentence():
         "Alone, Row 3 loses most: 30% still are."
     )
     assert found(3).sentence.endswith("to 95%).")
-    assert found(10).worst is None
+    assert found(10, 9).worst is None, "one lost variant may be chance"
     nothing = Survival(9, 0, 2, Kept(0, 0), {}, (), ())
     assert nothing.sentence.startswith("The model recognises none of the 9 pictures")
     assert nothing.overall.share is None
