@@ -157,6 +157,11 @@ def twinned(folder: Path, samples: Sequence[Sample]) -> tuple[Sample, ...]:
     return tuple(replace(sample, twins=twins.get(sample.id, "")) for sample in samples)
 
 
+def looked_through(folder: Path, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """As `twinned`, but only of a dataset that was imported before near duplicates were looked for."""
+    return tuple(samples) if (folder / PRINTS).is_file() else twinned(folder, samples)
+
+
 def near_duplicates(prints: np.ndarray) -> list[tuple[int, int, float, Way]]:
     """Pairs of rows of prints (N, LENGTH) that are nearly the same, with the difference and the way of the second.
 

@@ -29,6 +29,7 @@ from core.data.dataset import (
     revision_folder,
     write_table,
 )
+from core.data.prints import looked_through
 from core.data.split import SplitRule, deal
 from core.data.tree import natural
 from core.errors import DatasetError, storage_errors
@@ -112,7 +113,7 @@ def _changed(dataset: Dataset, changes: Sequence[Change]) -> Dataset:
                 replace(samples[id], label=names.index(labels[id])) if id in labels else samples[id]
                 for id in change.samples
             )
-            dealt, rule = deal(tuple(now), SplitRule.from_json(change.to))
+            dealt, rule = deal(looked_through(dataset.folder, tuple(now)), SplitRule.from_json(change.to))
             samples |= {sample.id: sample for sample in dealt}
     moved = sum(len(change.samples) for change in changes if change.kind == "move")
     if moved:

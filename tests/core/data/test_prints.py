@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from core.data.dataset import load_dataset
+from core.data.dataset import Change, load_dataset, save_dataset
 from core.data.incoming import SplitRule, inspect, keep
 from core.data.prints import (
     ALIKE,
@@ -25,7 +25,9 @@ from core.data.prints import (
     save_prints,
     twins_of,
 )
+from core.data.revisions import revise
 from core.data.smear import CELLS, draw_cell
+from core.data.split import straddling
 
 CELL = draw_cell(CELLS[0], 96, 0.3, seed=5)
 
@@ -203,3 +205,16 @@ def test_a_kept_dataset_remembers_its_twins(workspace, plant, encode):
     assert len(twins) == 2
     assert len({sample.split for sample in twins}) == 1  # though they are of two classes
     assert dataset.split_rule == "70/15/15 stratified by seed 0, near duplicates kept together"
+
+
+def test_data_imported_before_twins_were_looked_for_are_dealt_anew_with_them(workspace, plant, encode):
+    pictures = {"a/cell.png": encode(CELL), "b/cell.png": encode(ImageOps.mirror(CELL)), "b/": 5, "a/": 5}
+    dataset = keep(workspace, inspect(workspace, plant("cells", pictures)).id)
+    twins = find_twins(dataset)
+    older = replace(dataset, samples=tuple(replace(sample, twins="") for sample in dataset.samples))
+    (dataset.folder / PRINTS).unlink()
+    save_dataset(older)
+    every = tuple(sample.id for sample in older.samples)
+    revised = revise(older, [Change("deal", every, SplitRule(0.5, 0.5, 0, seed=3).to_json())])
+    assert {sample.id: sample.twins for sample in revised.samples if sample.twins} == twins
+    assert not straddling(revised.samples)
