@@ -49,34 +49,35 @@ def paired_dots(table: DuelTable, *, identity: str = "") -> go.Figure:
 
 
 def differences(table: DuelTable, *, identity: str = "") -> go.Figure:
-    """The mean difference of each pair with its interval, and beside it that of each seed."""
+    """The mean difference of each pair with its interval, and beside it that of each seed, in points (hundredths)."""
     names = [f"{pair.second} − {pair.first}" for pair in table.pairs]
     figure = _intervals([pair.gap for pair in table.pairs], [ACCENT] * len(names))
     for place, pair in enumerate(table.pairs):
         height = len(names) - 1 - place
         figure.add_scatter(
-            x=list(pair.differences),
+            x=_points(pair.differences),
             y=[height - 0.24] * len(pair.differences),
             customdata=list(pair.seeds),
             mode="markers",
             marker={"color": faded(ACCENT, 0.5), "size": 6},
-            hovertemplate="seed %{customdata}: %{x:+.1%}<extra></extra>",
+            hovertemplate="seed %{customdata}: %{x:+.1f} points<extra></extra>",
             name="one seed",
             showlegend=place == 0,
         )
-    _lines(figure, names, f"difference in {table.score}", identity)
+    _lines(figure, names, f"difference in {table.score} (points)", identity)
     values = [value for pair in table.pairs for value in pair.differences]
     return _about_zero(figure, values + _ends(pair.gap for pair in table.pairs))
 
 
 def class_differences(table: DuelTable, pair: Gap, *, identity: str = "") -> go.Figure:
-    """The change of each class from the first policy of a pair to the second, with its interval; those that changed
-    most if there are many, in the order and the colours of the classes."""
+    """The change of each class from the first policy of a pair to the second, with its interval, in points; those that
+    changed most if there are many, in the order and the colours of the classes."""
     known = [(place, one) for place, one in enumerate(pair.per_class) if one.gap is not None]
     most = sorted(known, key=lambda found: -abs(found[1].gap.mean))[:MOST_CLASSES]
     drawn = [found for found in known if found in most]
     figure = _intervals([one.gap for _, one in drawn], [class_colour(place) for place, _ in drawn])
-    _lines(figure, [one.label for _, one in drawn], f"change of {table.class_figure}", identity)
+    figure.update_layout(showlegend=False)  # its marks would have the colour of one class
+    _lines(figure, [one.label for _, one in drawn], f"change of {table.class_figure} (points)", identity)
     return _about_zero(figure, _ends(one.gap for _, one in drawn))
 
 
@@ -87,20 +88,20 @@ def _intervals(gaps: Sequence[Crossed | None], colours: Sequence[str]) -> go.Fig
             continue
         height = len(gaps) - 1 - place
         figure.add_scatter(
-            x=[gap.interval.low, gap.interval.high],
+            x=_points(gap.interval),
             y=[height, height],
             mode="lines",
             line={"color": faded(colour, 0.4), "width": 10},
-            hovertemplate="95 % interval: %{x:+.1%}<extra></extra>",
+            hovertemplate="95 % interval: %{x:+.1f} points<extra></extra>",
             name="95 % interval",
             showlegend=place == 0,
         )
         figure.add_scatter(
-            x=[gap.mean],
+            x=_points([gap.mean]),
             y=[height],
             mode="markers",
             marker={"color": colour, "size": 11, "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}},
-            hovertemplate="mean %{x:+.1%}<extra></extra>",
+            hovertemplate="mean %{x:+.1f} points<extra></extra>",
             name="mean difference",
             showlegend=place == 0,
         )
@@ -123,8 +124,12 @@ def _about_zero(figure: go.Figure, values: Sequence[float]) -> go.Figure:
     """An axis that shows all values and zero, which is marked: there is no difference."""
     low, high = range_of([*values, 0.0])
     figure.add_vline(x=0, line={"color": QUIET, "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(tickformat="+.0%" if high - low > 0.1 else "+.1%", range=[low, high], zeroline=False)
+    figure.update_xaxes(tickformat="+.0f" if high - low > 0.1 else "+.1f", range=_points([low, high]), zeroline=False)
     return figure
+
+
+def _points(shares: Iterable[float]) -> list[float]:
+    return [100 * share for share in shares]
 
 
 def _ends(gaps: Iterable[Crossed | None]) -> list[float]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.augment.catalog import resolve
 from core.data.dataset import Dataset
 from core.errors import FoveaError
 from core.machine import cores, gpu_here
@@ -25,7 +26,7 @@ from core.studies.duel import (
 from pages.shared import cache, classifier_form, segmenter_form, studies
 from pages.shared.fields import among
 from pages.shared.pickers import or_stop
-from pages.shared.words import count, duration, sentence
+from pages.shared.words import count, duration, plain, sentence
 
 MAKE = "core.studies.duel:make"
 SIZES = {"classification": classifier_form.SIZES, "segmentation": segmenter_form.SIZES}
@@ -37,16 +38,18 @@ def duel(dataset: Dataset, policies: Mapping[str, AugmentChoice]) -> None:
     """Choose among these policies, by their labels, and start the duel; the Runs page then shows it.
 
     At first the first two are chosen. A choice that names a seed draws the same variants for all seeds of the duel.
+    What changes nothing comes first, since the others are to be better than that.
     """
-    labels = list(policies)
+    labels = sorted(policies, key=lambda label: bool(resolve(policies[label])))
     if len(labels) < 2:
         st.caption("A duel needs two policies: save the one above under a name, or add another.")
         return
     chosen = st.pills(
         "Policies to compare",
         labels,
-        default=labels[:2],
+        default=[label for label in labels if label in list(policies)[:2]],
         selection_mode="multi",
+        format_func=lambda label: plain(label, 40),
         key="duel_policies",
         help="All are trained with the same seeds, split, weights at the start and order of images.",
         persist_state="session",

@@ -85,8 +85,8 @@ def _classes(study: Study, table: DuelTable) -> None:
             alt="The change of each class with its interval",
         )
         st.caption(
-            "Each interval stands for its class alone: among many classes one in twenty leaves zero by chance. A class "
-            "with few images has a wide one."
+            "The mean over the seeds and its 95 % interval. Each interval stands for its class alone: among many "
+            "classes one in twenty leaves zero by chance. A class with few images has a wide one."
         )
 
 

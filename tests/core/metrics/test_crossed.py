@@ -5,35 +5,12 @@ import pytest
 from scipy.stats import ttest_rel
 
 from core.metrics.crossed import crossed, parts_of_ratio
-
-
-def answers(generator, seeds, images, *, gain=0.0, of_seeds=0.2, of_images=0.3, of_each=0.4, easy=1.5):
-    """Differences (S, N) of right or wrong answers between two ways of training; `gain` makes the second one better.
-
-    How easy an image is, which images suit a way, how lucky a seed is and what else is left are all drawn anew.
-    """
-    ease = generator.normal(easy, 2.0, images)
-
-    def right(shift):
-        suits = generator.normal(0, of_images, images)
-        luck = generator.normal(0, of_seeds, (seeds, 1))
-        return ease + shift + suits + luck + generator.normal(0, of_each, (seeds, images)) > 0
-
-    return right(gain).astype(float) - right(0.0).astype(float)
+from tests.chance import WORLDS, answers
 
 
 def verdicts(times, **how):
     generator = np.random.default_rng(0)
     return [crossed(answers(generator, **how)).verdict for _ in range(times)]
-
-
-WORLDS = {
-    "luck of seeds": {"of_seeds": 0.4, "of_images": 0.2, "of_each": 0.3},
-    "luck of images": {"of_seeds": 0.05, "of_images": 0.6, "of_each": 0.3},
-    "noise": {"of_seeds": 0.05, "of_images": 0.05, "of_each": 0.6},
-    "all of it": {"of_seeds": 0.2, "of_images": 0.4, "of_each": 0.4},
-    "nearly all right": {"easy": 4.0, "of_seeds": 0.02},
-}
 
 
 @pytest.mark.parametrize("world", WORLDS)
