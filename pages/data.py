@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.data.demo import DEMOS, Demo, demo
 from core.data.incoming import load_proposal
-from pages.shared import cache, gallery, health, importing, repair, revisions, sources, state
+from pages.shared import cache, gallery, health, importing, picture_map, repair, revisions, sources, state
 from pages.shared.found import found
 from pages.shared.guard import require_app
 from pages.shared.mapping import mapping
@@ -108,4 +108,5 @@ if caution := cache.caution(dataset):
 revisions.history(dataset)
 suggested = health.panel(dataset)
 gallery.holdings(dataset, "data", repair.contact_sheet)
+picture_map.panel(dataset, suggested)
 repair.bar(dataset, suggested)

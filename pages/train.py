@@ -11,7 +11,7 @@ from core.recipe import Recipe
 from core.runs.run import RunState
 from core.runs.store import Run
 from core.train.check import check
-from core.train.estimate import Rate, estimate
+from core.train.estimate import estimate
 from pages.shared import cache, live, looks, recipe_form, state
 from pages.shared.guard import require_app
 from pages.shared.instant import instant
@@ -75,13 +75,8 @@ def choose() -> None:
 
 def facts(recipe: Recipe, dataset: Dataset, network: dict[str, Any] | None) -> str:
     """What the run will cost, before it starts; `network` is what the lab says of it."""
-    rates = [
-        Rate(run.network, run.image_size, run.trainable, run.images_per_second)
-        for run in cache.runs()
-        if run.images_per_second
-    ]
     of_data = len(dataset.classes), dataset.split_counts(), cores()
-    cost = estimate(recipe, *of_data, rates, gpu=gpu_here(), described=network)
+    cost = estimate(recipe, *of_data, cache.seen_rates(), gpu=gpu_here(), described=network)
     ahead = len(cache.store().unfinished())
     parts = []
     if cost.parameters:

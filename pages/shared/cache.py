@@ -36,6 +36,7 @@ from core.executors.instant import Retrained
 from core.executors.lab import Lab
 from core.executors.local import LocalExecutor
 from core.figures.curves import accuracy_curves, dice_curves, loss_curves, rate_curve
+from core.figures.embedding import picture_map as draw_map
 from core.figures.overlay import colour_mask, draw_overlay, heat_map
 from core.figures.search import search_coordinates, search_history, search_importances
 from core.integrity.embedding import Embedding, read_embedding
@@ -53,6 +54,7 @@ from core.studies.duel import DuelTable
 from core.studies.repeats import RepeatTable
 from core.studies.search import ensure_driving, paths_of, read_results
 from core.studies.study import Study, StudyStore
+from core.train.estimate import Rate
 from core.workspace import Workspace
 from pages.shared.pixels import LARGEST, mask_on_screen, outline_width, photo, picture_on_screen, size_on_screen
 
@@ -129,6 +131,19 @@ def _embedding(folder: Path, revision: int, fingerprint: str, _data: Dataset) ->
     return read_embedding(workspace(), _data)
 
 
+def picture_map(dataset: Dataset, colour_by: str) -> go.Figure:
+    """The map of a dataset that was embedded; `colour_by` is as `core.figures.embedding.picture_map` takes it."""
+    return _picture_map(dataset.folder, dataset.revision, dataset.fingerprint, colour_by, _data=dataset)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _picture_map(folder: Path, revision: int, fingerprint: str, colour_by: str, _data: Dataset) -> go.Figure:
+    labels, splits = ([getattr(sample, name) for sample in _data.samples] for name in ("label", "split"))
+    of = embedding(_data), _data.classes, labels
+    figure = draw_map(*of, colour_by, splits=splits, identity=f"{_data.reference} {colour_by}")
+    return figure.update_layout(modebar_orientation="v", margin_r=44)  # its buttons beside it, not over its legend
+
+
 def dataset_of(run: Run) -> Dataset:
     """The dataset of a run with its table, in the splits that the run has. Raises what `core.runs.data` does."""
     data = dataset(run.facts.dataset, run.facts.revision)
@@ -148,6 +163,15 @@ def runs() -> list[RunSummary]:
 @st.cache_data(ttl=1, max_entries=2, show_spinner=False)
 def _runs(root: Path) -> list[RunSummary]:
     return RunStore(Workspace(root)).list()
+
+
+def seen_rates() -> list[Rate]:
+    """The rates that runs on this machine reached, newest first."""
+    return [
+        Rate(run.network, run.image_size, run.trainable, run.images_per_second)
+        for run in runs()
+        if run.images_per_second
+    ]
 
 
 def forget_runs() -> None:

@@ -9,7 +9,7 @@ from core.data.revisions import revise
 from pages.shared import gallery, state
 from pages.shared.masks import OFF, held
 from pages.shared.pickers import or_stop
-from pages.shared.words import count, plain
+from pages.shared.words import plain
 
 BY_HAND = "chosen by hand."
 
@@ -83,22 +83,21 @@ def bar(dataset: Dataset, suggested: Mapping[str, str]) -> None:
     with (
         st.bottom,
         st.container(
-            horizontal=True, vertical_alignment="center", horizontal_alignment="center", gap="small", key="tick_bar"
+            horizontal=True, vertical_alignment="center", horizontal_alignment="center", gap="xsmall", key="tick_bar"
         ),
     ):
-        st.markdown(f"**{count(len(ids), 'picture')} ticked**", width="content")
+        st.markdown(f"**{len(ids):,} ticked**", width="content")
         if st.button("Leave out", key="leave_out", type="primary", icon=":material/visibility_off:"):
             mend(dataset, [Change("exclude", tuple(ids), why=BY_HAND)])
+        st.button("Untick", key="untick", icon=":material/close:", on_click=untick)
         fitting = {id: suggested[id] for id in ids if id in suggested}
         if fitting:
             told = plain(" ".join(change.sentence for change in relabelled(fitting)), 400)
-            name = "Call them as suggested" if len(fitting) == len(ids) else f"Call {len(fitting):,} as suggested"
-            if st.button(name, key="relabel_suggested", icon=":material/label:", help=told):
+            if st.button(f"As suggested ({len(fitting):,})", key="relabel_suggested", help=told):
                 mend(dataset, relabelled(fitting))
         if dataset.task == "classification":
             _rename(dataset, ids)
         _move(dataset, ids)
-        st.button("Untick", key="untick", icon=":material/close:", on_click=untick)
 
 
 def _rename(dataset: Dataset, ids: list[str]) -> None:

@@ -53,6 +53,7 @@ def test_planted_faults_are_found_shown_and_mended_and_a_run_names_its_revision(
         wrong = finding(page, "wrong-labels")
         expect(wrong).to_be_visible(timeout=4 * MINUTE)
         settle(page)
+        look_at_the_map(page, planted)
         wrong.locator("summary").click()
         suspects = wrong.locator("[class*=st-key-tickable] img")
         wait_for(lambda: sum("wrong-" in alt for alt in told(suspects)) == WRONG)
@@ -60,7 +61,7 @@ def test_planted_faults_are_found_shown_and_mended_and_a_run_names_its_revision(
             if "wrong-" in alt:
                 suspects.nth(place).click(force=True, position={"x": 40, "y": 40})
                 settle(page)
-        expect(page.locator(".st-key-tick_bar")).to_contain_text(f"{WRONG} pictures ticked")
+        expect(page.locator(".st-key-tick_bar")).to_contain_text(f"{WRONG} ticked")
         assert_well(page)
         button(page, "relabel_suggested").click()
         expect(history).to_contain_text("Revision 3 of 3", timeout=MINUTE)
@@ -107,13 +108,39 @@ def finding(page: Page, check: str) -> Locator:
     return page.locator(f"[class*=st-key-finding_][class*=_{check}_]")
 
 
+def look_at_the_map(page: Page, planted: Dataset) -> None:
+    """Whoever draws around the points of the map sees the pictures behind them, and can tick them all."""
+    panel = page.locator(".st-key-map")
+    panel.scroll_into_view_if_needed()
+    settle(page)
+    place = panel.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
+    (left, top), *others = [(place["x"] + x * place["width"], place["y"] + y * place["height"]) for x, y in corners]
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in others:
+        page.mouse.move(x, y, steps=6)
+    page.mouse.up()
+    expect(panel).to_contain_text(f"{len(planted.samples) - 2 * COPIES} pictures", timeout=MINUTE)
+    expect(panel.locator("[class*=st-key-tickable] img").first).to_be_visible()
+    settle(page)
+    button(page, "map_tick").click()
+    bar = page.locator(".st-key-tick_bar")
+    expect(bar).to_contain_text(f"{len(planted.samples) - 2 * COPIES} ticked")
+    settle(page)
+    assert_well(page)
+    button(page, "untick").click()
+    expect(bar).to_have_count(0)
+    settle(page)
+
+
 def rename_from_the_sheet(page: Page, workspace: Workspace) -> None:
     """A picture of the contact sheet is ticked and gets a class of its own, whose name stays text."""
     settle(page)
     sheet = page.locator(".st-key-sheet_data img")
     sheet.first.click(force=True, position={"x": 40, "y": 40})
     bar = page.locator(".st-key-tick_bar")
-    expect(bar).to_contain_text("1 picture ticked")
+    expect(bar).to_contain_text("1 ticked")
     bar.locator("[class*=st-key-rename_menu] button").first.click()
     field = page.locator("[class*=st-key-tick_class] input")
     field.fill(NEW)
