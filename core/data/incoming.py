@@ -64,6 +64,7 @@ __all__ = [
 STALE = 24 * 3600  # seconds after which an import that nobody kept is thrown away
 PROPOSAL, FOUND = "proposal.json", "found.csv"
 CSV, NPZ = "csv", "npz"
+_GIVERS = {CSV: "table", NPZ: "arrays"}  # of splits, where it is not the folders
 
 Kind = Literal["folder", "zip", "table", "arrays"]
 
@@ -541,6 +542,7 @@ def _contradiction_notes(samples: Iterable[Sample]) -> Iterator[str]:
 
 def _deal(proposal: Proposal, rule: SplitRule) -> tuple[tuple[Sample, ...], str]:
     samples, sentence = (complete if proposal.has_splits else deal)(proposal.samples, rule)
+    sentence = sentence.replace("given by the folders", f"given by the {_GIVERS.get(proposal.layout, 'folders')}")
     dealt = {sample.split for sample in samples}
     for split in ("train", "validation"):
         if split not in dealt:

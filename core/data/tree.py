@@ -41,7 +41,9 @@ class TreeFile:
     @property
     def suffix(self) -> str:
         """The ending in small letters, with its dot; "" when there is none."""
-        return os.path.splitext(self.parts[-1])[1].lower()
+        name = self.parts[-1]
+        dot = name.rfind(".")
+        return name[dot:].lower() if dot > 0 else ""
 
     @property
     def may_describe(self) -> bool:

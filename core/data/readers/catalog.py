@@ -81,17 +81,19 @@ def recognise(tree: Tree, layout: str = AUTO, picks: Mapping[str, str] | None = 
     """
     fit = fitting(tree, layout)[0]
     answers, why = settle(fit, picks or {})
-    divided = division(fit, answers)
+    found = None if fit.reader is NPZ_ARRAYS else fit.reader.read(fit.tree, answers)
+    divided = division(fit, found)
     if divided and divided.evenly and layout == AUTO:
         raise divided.error
-    found = fit.reader.read(fit.tree, answers)
+    found = found or fit.reader.read(fit.tree, answers)  # of arrays, which are not unpacked before it must be
     return fit.reader, why, replace(found, notes=(divided.note, *found.notes)) if divided else found
 
 
 def torn(fit: Fit, given: Mapping[str, str]) -> str:
     """Why a person must choose the layout, as a sentence; "" where nobody must, or the answers do not fit yet."""
     try:
-        divided = division(fit, settle(fit, given)[0])
+        answers, _ = settle(fit, given)
+        divided = division(fit, None if fit.reader is NPZ_ARRAYS else fit.reader.read(fit.tree, answers))
     except DatasetError:
         return ""
     return str(divided.error) if divided and divided.evenly else ""
@@ -138,16 +140,18 @@ def _asks(row: Reader, tree: Tree, layout: str) -> bool:
     return bool(asked) and (layout != AUTO or any(pick.role == "images" and pick.guess for pick in asked.picks))
 
 
-def division(fit: Fit, answers: Mapping[str, str]) -> Divided | None:
-    """Whether what a layout leaves of a tree, in folders of its own, is laid out in another way. Reads no array."""
-    if fit.reader is NPZ_ARRAYS:
+def division(fit: Fit, found: Found | None) -> Divided | None:
+    """Whether what a layout leaves of a tree, in folders of its own, is laid out in another way.
+
+    `found` is what the layout holds; None for arrays, which are not read for this.
+    """
+    if found is None:
         taken = {file.path for file in fit.tree.files if file.suffix == ARRAYS_SUFFIX}
         pictures, places = fit.reader.pictures(fit.tree), set()
     else:
-        images = fit.reader.read(fit.tree, answers).images
-        files = [file for image in images for file in (image.file, image.mask) if file]
+        files = [file for image in found.images for file in (image.file, image.mask) if file]
         taken, places = {file.path for file in files}, {file.parts[:-1] for file in files}
-        pictures = len(images)
+        pictures = len(found.images)
     files = [file for file in fit.tree.files if file.path not in taken]
     rest = Tree(tuple(file for file in files if not file.may_be_picture or file.parts[:-1] not in places))
     for row in READERS:

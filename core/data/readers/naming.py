@@ -4,10 +4,11 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 
 from core.data.readers.mask_pairs import says_role
 from core.data.tree import Tree, TreeFile
+
+_ENDING = re.compile(r".+\.[a-z][a-z0-9]{1,4}")
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,25 @@ class Names:
 
     def find(self, text: str) -> list[Meant]:
         """The pictures that a text may mean, those that fit best; none where no picture is called so."""
-        parts = tuple(part for part in re.split(r"[/\\]", text.strip()) if part not in ("", "."))
+        parts = tuple(part for part in text.strip().replace("\\", "/").split("/") if part not in ("", "."))
         if not parts:
             return []
         name = parts[-1].casefold()
+        files = self._by_name.get(name)
+        if files:
+            return [Meant(file, 0 if _agrees(parts, file) else 1) for file in _nearest(parts, files)]
         stem = _stem(name)
-        for doubt, files in (
-            (1, self._by_name.get(name)),
-            (2, self._by_stem.get(name) or self._by_stem.get(stem)),
-            (3, self._by_number.get(number) if (number := _number(stem)) is not None else None),
-        ):
-            if files:
-                best = _nearest(parts, files)
-                return [Meant(file, 0 if doubt == 1 and _agrees(parts, file) else doubt) for file in best]
-        return []
+        files = self._by_stem.get(name) or self._by_stem.get(stem)
+        if files:
+            return [Meant(file, 2) for file in _nearest(parts, files)]
+        number = _number(stem)
+        files = self._by_number.get(number, []) if number is not None else []
+        return [Meant(file, 3) for file in _nearest(parts, files)]
 
 
 def _nearest(parts: tuple[str, ...], files: list[TreeFile]) -> list[TreeFile]:
     """Of several files those with the most folders in common, from the file up; then no masks; then equal capitals."""
-    if len(files) == 1:
+    if len(files) < 2:
         return files
     most = max(map(partial(_common, parts), files))
     files = [file for file in files if _common(parts, file) == most]
@@ -82,7 +83,7 @@ def _agrees(parts: tuple[str, ...], file: TreeFile) -> bool:
 
 def _stem(name: str) -> str:
     """A name without its ending, if this is one: "a.b" ends in nothing that files are called by."""
-    return str(PurePosixPath(name).stem) if re.fullmatch(r".+\.[a-z][a-z0-9]{1,4}", name) else name
+    return name.rpartition(".")[0] if _ENDING.fullmatch(name) else name
 
 
 def _number(stem: str) -> int | None:

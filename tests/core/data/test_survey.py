@@ -78,6 +78,7 @@ def test_a_table_gives_the_same_dataset_from_a_folder_a_zip_and_the_table(worksp
     assert proposal.counts() == {split: {"cat": 2, "dog": 2} for split in ("train", "validation", "test")}
     dataset = keep(workspace, proposal.id)
     assert (dataset.name, dataset.layout, dataset.classes) == ("cells", "csv", ("cat", "dog"))
+    assert dataset.split_rule == "given by the table"
     for sample in dataset.samples:
         assert dataset.path(sample).read_bytes() == (table / sample.name.removeprefix("inside/")).read_bytes()
 
