@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from core.data.dataset import Skipped
 from core.data.readers.csv_labels import CSV_LABELS
 from core.data.readers.image_folder import IMAGE_FOLDER
 from core.data.readers.mask_pairs import MASK_PAIRS, says_role
@@ -79,6 +80,8 @@ def recognise(tree: Tree, layout: str = AUTO, picks: Mapping[str, str] | None = 
     "auto" only that reader is asked. Raises DatasetError, saying what was found, when none fits, and when half of the
     pictures are laid out in another way than the rest and no layout is asked for.
     """
+    if layout != AUTO and (divided := _chosen_part(tree, layout)):
+        return _read_part(divided, picks or {})
     fit = fitting(tree, layout)[0]
     answers, why = settle(fit, picks or {})
     found = None if fit.reader is NPZ_ARRAYS else fit.reader.read(fit.tree, answers)
@@ -89,11 +92,34 @@ def recognise(tree: Tree, layout: str = AUTO, picks: Mapping[str, str] | None = 
     return fit.reader, why, replace(found, notes=(divided.note, *found.notes)) if divided else found
 
 
+def _chosen_part(tree: Tree, layout: str) -> Divided | None:
+    """A tree that is divided evenly, when the layout asked for is that of its second part."""
+    try:
+        fit = fitting(tree)[0]
+        divided = None if fit.reader.name == layout else _divided(fit, {})
+    except DatasetError:
+        return None
+    return divided if divided and divided.evenly and divided.other.reader.name == layout else None
+
+
+def _read_part(divided: Divided, picks: Mapping[str, str]) -> tuple[Reader, str, Found]:
+    """The second part of a tree; the first is left out."""
+    part = divided.other
+    answers, why = settle(part, picks)
+    found = part.reader.read(part.tree, answers)
+    inside = {file.path for file in part.tree.files}
+    first = divided.fit
+    reason = f"belongs to the part laid out in another way ({first.reader.label.lower()})"
+    left = (Skipped(file.name, reason) for file in first.tree.files if file.path not in inside)
+    note = replace(divided, other=first, others=divided.pictures).note
+    skipped = (*first.tree.skipped, *found.skipped, *left)
+    return part.reader, why, replace(found, skipped=skipped, notes=(note, *found.notes))
+
+
 def torn(fit: Fit, given: Mapping[str, str]) -> str:
     """Why a person must choose the layout, as a sentence; "" where nobody must, or the answers do not fit yet."""
     try:
-        answers, _ = settle(fit, given)
-        divided = division(fit, None if fit.reader is NPZ_ARRAYS else fit.reader.read(fit.tree, answers))
+        divided = _divided(fit, given)
     except DatasetError:
         return ""
     return str(divided.error) if divided and divided.evenly else ""
@@ -140,6 +166,11 @@ def _asks(row: Reader, tree: Tree, layout: str) -> bool:
     return bool(asked) and (layout != AUTO or any(pick.role == "images" and pick.guess for pick in asked.picks))
 
 
+def _divided(fit: Fit, given: Mapping[str, str]) -> Divided | None:
+    answers, _ = settle(fit, given)
+    return division(fit, None if fit.reader is NPZ_ARRAYS else fit.reader.read(fit.tree, answers))
+
+
 def division(fit: Fit, found: Found | None) -> Divided | None:
     """Whether what a layout leaves of a tree, in folders of its own, is laid out in another way.
 
@@ -153,7 +184,8 @@ def division(fit: Fit, found: Found | None) -> Divided | None:
         taken, places = {file.path for file in files}, {file.parts[:-1] for file in files}
         pictures = len(found.images)
     files = [file for file in fit.tree.files if file.path not in taken]
-    rest = Tree(tuple(file for file in files if not file.may_be_picture or file.parts[:-1] not in places))
+    inside = tuple(file for file in files if not file.may_be_picture or file.parts[:-1] not in places)
+    rest = Tree(inside, room=fit.tree.room)
     for row in READERS:
         why = row is not fit.reader and row.recognise(rest)
         if why and _tells_classes(row, rest):

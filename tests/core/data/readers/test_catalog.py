@@ -143,10 +143,14 @@ def test_half_one_layout_and_half_another_is_refused_until_one_is_chosen_and_its
         recognise(tree)
     assert "\n" not in str(caught.value)
     assert torn(fitting(tree)[0], {}) == str(caught.value)
-    found = recognise(tree, one)[2]
-    assert found.images
-    assert found.notes[0].startswith("Left out:")
-    assert "laid out in another way" in found.notes[0]
+    read = {layout: recognise(tree, layout)[2] for layout in (one, two)}
+    files = {layout: {image.file.name for image in found.images} for layout, found in read.items()}
+    assert all(files.values())
+    assert not files[one] & files[two]
+    for layout, other in ((one, two), (two, one)):
+        assert files[other] <= {entry.file for entry in read[layout].skipped}
+        assert read[layout].notes[0].startswith("Left out:")
+        assert "laid out in another way" in read[layout].notes[0]
 
 
 def test_a_small_part_in_another_layout_is_left_out_and_told(planted):
