@@ -73,6 +73,21 @@ class Augmentation:
         return images if masks is None else (images, masks)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Draw with one thread, for a person who waits for a few variants.
+
+    There is little to share out, and threads that wait for one another spin: beside other work two took 5 to 60 times
+    as long as one (see docs/LOG.md).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def sample_seed(seed: int, digest: str, draw: int) -> int:
     """The seed of one image's variant at one draw (from 0) of a run with this seed, in training and in previews.
 

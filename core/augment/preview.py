@@ -9,7 +9,7 @@ import torch
 
 from core.augment.catalog import resolve
 from core.augment.mixing import Mixing
-from core.augment.pipeline import Augmentation, sample_seed
+from core.augment.pipeline import Augmentation, one_thread, sample_seed
 from core.data.dataset import DESCRIPTION, Dataset, Sample, load_dataset, newest_revision
 from core.data.loading import Fit, fit_image, jpeg, read_image
 from core.data.mask_files import fit_mask, mask_png, read_mask
@@ -20,6 +20,7 @@ from core.seeding import derive
 _SQUARES_KEPT = 48  # 7 MB at 224 pixels: whoever moves a knob looks at the same pictures again
 
 
+@one_thread()
 def preview(
     dataset_folder: str,
     sample_ids: Sequence[str],
@@ -46,6 +47,7 @@ def preview(
     return lines
 
 
+@one_thread()
 def preview_masks(
     dataset_folder: str,
     sample_ids: Sequence[str],
@@ -72,6 +74,7 @@ def preview_masks(
     return lines
 
 
+@one_thread()
 def preview_mix(
     dataset_folder: str,
     sample_ids: Sequence[str],

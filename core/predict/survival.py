@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from core.augment.catalog import insist_on_masks, resolve, transform
-from core.augment.pipeline import Augmentation, sample_seed
+from core.augment.pipeline import Augmentation, one_thread, sample_seed
 from core.data.dataset import IGNORE, Dataset, Sample
 from core.data.library import Library
 from core.data.loading import fit_image, jpeg, read_image
@@ -236,6 +236,7 @@ def _read(dataset: Dataset, sample: Sample, recipe: Recipe) -> _Square:
     return _Square(torch.from_numpy(pixels).permute(2, 0, 1), sample.label, mask)
 
 
+@one_thread()
 def _vary(square: _Square, augmentation: Augmentation, seeds: Sequence[int]) -> list[_Square]:
     images = square.image.expand(len(seeds), -1, -1, -1)
     if square.mask is None:

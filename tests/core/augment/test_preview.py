@@ -169,3 +169,20 @@ def test_a_dataset_that_was_revised_is_read_anew(tiny_dataset):
     with pytest.raises(DatasetError, match="no such sample"):
         preview(str(tiny_dataset.folder), [first], [], **SETTINGS)
     assert preview(str(tiny_dataset.folder), [second], [], **SETTINGS)
+
+
+def test_variants_are_drawn_with_one_thread_and_the_others_come_back(tiny_dataset, monkeypatch):
+    """Also after an error: whoever predicts next in this process wants them all."""
+    seen = []
+    monkeypatch.setattr("core.augment.preview._jpeg", lambda _: seen.append(torch.get_num_threads()) or b"")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        preview(str(tiny_dataset.folder), [tiny_dataset.samples[0].id], ROWS, **SETTINGS)
+        assert torch.get_num_threads() == 3
+        with pytest.raises(RecipeError):
+            preview(str(tiny_dataset.folder), [tiny_dataset.samples[0].id], [{"name": "spin"}], **SETTINGS)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
