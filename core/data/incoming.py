@@ -550,6 +550,7 @@ def _deal(proposal: Proposal, rule: SplitRule) -> tuple[tuple[Sample, ...], str]
                 f"The split leaves no picture for {split}",
                 found=f"{len(samples)} pictures in {len(proposal.classes)} classes",
                 expected="two or more different pictures in at least one class",
+                do="Let near duplicates be on both sides" if rule.apart and any(one.twins for one in samples) else "",
             )
     return samples, sentence
 

@@ -27,7 +27,8 @@ from core.data.prints import (
 )
 from core.data.revisions import revise
 from core.data.smear import CELLS, draw_cell
-from core.data.split import straddling
+from core.data.split import dataset_caution, straddling
+from core.errors import DatasetError
 
 CELL = draw_cell(CELLS[0], 96, 0.3, seed=5)
 
@@ -218,3 +219,19 @@ def test_data_imported_before_twins_were_looked_for_are_dealt_anew_with_them(wor
     revised = revise(older, [Change("deal", every, SplitRule(0.5, 0.5, 0, seed=3).to_json())])
     assert {sample.id: sample.twins for sample in revised.samples if sample.twins} == twins
     assert not straddling(revised.samples)
+
+
+def test_where_nothing_but_near_duplicates_is_there_it_is_said_what_would_go(workspace, plant, encode):
+    kinds = {"a": CELL, "b": draw_cell(CELLS[1], 96, 0.3, seed=7)}
+    pictures = {
+        f"{name}/{quality}.jpg": encode(cell, "JPEG", quality=quality)
+        for name, cell in kinds.items()
+        for quality in (95, 90, 85, 80, 75, 70)
+    }
+    proposal = inspect(workspace, plant("bursts", pictures))
+    with pytest.raises(DatasetError, match=r"no picture for validation.*Let near duplicates be on both sides"):
+        keep(workspace, proposal.id)
+    dataset = keep(workspace, proposal.id, rule=SplitRule(apart=False))
+    assert dataset.split_counts() == {"train": 8, "validation": 2, "test": 2}
+    assert dataset.split_rule.endswith("near duplicates scattered on request")
+    assert dataset_caution(dataset).startswith("2 sets of near duplicates are in more than one split")
