@@ -29,6 +29,7 @@ class Measurement:
 MEASUREMENTS = (
     Measurement("gpu", "--cpu --seconds 20"),
     Measurement("planted_duplicates", "--seeds 1 --images 60"),
+    Measurement("lab_knob", "--pairs 3 --images 60 --size 64"),
     Measurement("first_step"),
     Measurement("importing", "--pairs 1 --images 300 --size 64"),
     Measurement("loop_overhead"),
