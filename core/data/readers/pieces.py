@@ -14,7 +14,7 @@ from core.data.loading import MAX_PIXELS
 from core.data.readers.arrays import Head, Rows, texts, unpacked
 from core.data.readers.columns import says
 from core.data.readers.reader import FoundImage
-from core.data.tree import TreeFile
+from core.data.tree import MAX_FILES, TreeFile
 from core.errors import DatasetError, ImageError
 
 SHAPES = "N x H x W x 3, N x 3 x H x W or N x H x W"
@@ -120,6 +120,9 @@ def _checked(piece: Piece, heads: Mapping[str, Head]) -> tuple[int, ...]:
     if height * width > MAX_PIXELS:
         found = f"pictures of {height:,} x {width:,} pixels"
         raise piece.error(piece.images, "is too large", found, f"at most {MAX_PIXELS // 1_000_000} megapixels each")
+    if pictures.count > MAX_FILES:
+        found, expected = f"{pictures.count:,} pictures", f"at most {MAX_FILES:,}"
+        raise piece.error(piece.images, "is too long", found, expected, "Save a part of it")
     if len(labels.shape) not in (1, 2):
         raise piece.error(piece.labels, "holds no labels", labels.kind, "one label for each picture, N or N x 1")
     if pictures.count != labels.count:

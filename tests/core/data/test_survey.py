@@ -5,9 +5,11 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from core.data.incoming import inspect, keep, load_proposal, survey
+from core.data.incoming import inspect, keep, load_proposal, remap, survey
 from core.data.loading import read_image
+from core.data.mask_values import map_of
 from core.errors import ArchiveError, DatasetError
 
 TABLE = "file,kind,set\n" + "".join(
@@ -97,6 +99,17 @@ def test_a_class_of_a_table_without_a_readable_picture_is_told_as_a_class(worksp
     (table / "all" / "0.png").write_bytes(b"")
     (table / "list.csv").write_text(TABLE.replace("0.png,dog", "0.png,emu", 1))
     assert inspect(workspace, table).notes == ("The class emu holds no readable picture, so it is no class.",)
+
+
+def test_what_the_reader_said_is_kept_when_masks_are_judged_anew(workspace, plant, encode):
+    halves = Image.fromarray(np.repeat([[0, 255]], 4, 0).astype(np.uint8).repeat(3, 1))
+    pictures = {f"images/{n}.png": encode(halves.convert("RGB")) for n in range(6)}
+    masks = {f"masks/{n}.png": encode(halves) for n in range(6)}
+    proposal = inspect(workspace, plant("both", pictures | masks | {"cat": 1, "dog": 1}))
+    assert proposal.layout == "mask-pairs"
+    assert proposal.notes[0].startswith("Left out: 2 pictures laid out in another way (class folders")
+    again = remap(workspace, proposal.id, map_of({"0": "background", "255": "cell"}, "grey", 0))
+    assert again.notes[0] == proposal.notes[0]
 
 
 @pytest.fixture

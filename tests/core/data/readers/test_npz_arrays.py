@@ -222,6 +222,7 @@ class Bomb:
             "holds values that are no colours: found -1 to 1, expected uint8, or float from 0 to 1",
         ),
         ({"images": PICTURES.astype(np.uint16) * 257, "labels": LABELS}, "no colours: found 0 to 65535"),
+        ({"images": np.zeros((200_001, 1, 1), np.uint8), "labels": np.zeros(200_001)}, "is too long: found 200,001"),
         ({"images": PICTURES, "labels": LABELS + 0.5}, "holds no labels: found numbers such as 0.5, expected whole"),
         ({"images": PICTURES, "labels": np.ones((12, 4))}, "gives no picture one class: found 4 numbers"),
         ({"images": PICTURES, "labels": np.full(12, np.nan)}, "No picture of cells.npz .* found .*: no label"),
