@@ -27,8 +27,11 @@ SURE = 0.5  # probability of being wrong, from which on a label is told
 # pictures that do not look like their kind make up nearly as much (0.009 in the worst of twelve clean sets).
 LEAST = 0.01
 
-_SHARES = np.concatenate([[0.0], np.geomspace(1e-3, 0.7, 80)])  # of wrong labels, that are tried
-_TEMPERATURES = np.geomspace(0.1, 8, 60)
+_SHARES = np.concatenate(
+    [[0.0], np.geomspace(1e-3, 0.4, 72)]
+)  # of wrong labels, that are tried; of more, who is right?
+_TEMPERATURES = np.geomspace(0.1, 100, 90)  # up to where a head that knows nothing says so
+_UNSEEN = -1e4  # logit of a class that a head never saw
 _HALF_DEVIANCE = 1.92  # by which the log-likelihood falls at the ends of a 95 % interval
 
 
@@ -65,7 +68,7 @@ def judge(
     given = np.searchsorted(known, labels[rows])
     fold, trusted = folds_of(units[rows], given), np.ones(len(rows), bool)
     for turn in range(ROUNDS):
-        logits = np.full((len(rows), len(known)), -np.inf)
+        logits = np.full((len(rows), len(known)), _UNSEEN)
         for held in range(FOLDS):
             _answer(read, rows, given, (fold != held) & trusted, fold == held, logits)
             tell(turn * FOLDS + held + 1)
@@ -122,7 +125,7 @@ def weigh(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     any other class. Temperature and share are those that make the given labels likeliest. Close calls are what a
     temperature explains; mistakes against a sure head it cannot, and they make the share. Gives the share with its
     95 % interval by the profile of the likelihood, (3,); the probability of being wrong (N,); the tempered softmax
-    (N, K). Logits may be -inf for classes that a head never saw.
+    (N, K).
     """
     others = logits.shape[1] - 1
     shares, profile, best = _SHARES[:, None], np.full(len(_SHARES), -np.inf), (-np.inf, 1.0, 0.0)
