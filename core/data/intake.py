@@ -33,6 +33,7 @@ THREADS = min(4, cores())  # that read images at once
 MAX_FILE = 256 * 1024 * 1024  # bytes; a file is read whole, by a few threads at once
 
 MOST_VALUES = 65_536  # in one mask, whose histogram is kept
+_AT_ONCE = 4  # things that a thread is given
 RAW = "raw"  # the folder of masks as they came, until somebody says what their values mean
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would else change the ends of lines
@@ -66,19 +67,24 @@ def take_all(found: Found, folder: Path, owned: bool, report: Report) -> list[Ta
 
 
 def in_order(work: Callable[[Thing], Outcome], things: Sequence[Thing], report: Report) -> list[Outcome]:
-    """The outcome for each thing, worked on by a few threads, with never more than 64 under way."""
+    """The outcome for each thing, worked on by a few threads, with never more than 64 under way.
+
+    A thread takes a few at once: handing over one at a time costs a tenth of reading a small picture.
+    """
     outcomes: list[Outcome] = []
     with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as threads:
-        left = iter(things)
-        waiting: deque[Future[Outcome]] = deque()
+        starts = iter(range(0, len(things), _AT_ONCE))
+        waiting: deque[Future[list[Outcome]]] = deque()
         try:
             while True:
-                for thing in itertools.islice(left, 64 - len(waiting)):
-                    waiting.append(threads.submit(work, thing))
+                for start in itertools.islice(starts, 64 // _AT_ONCE - len(waiting)):
+                    some = things[start : start + _AT_ONCE]
+                    waiting.append(threads.submit(lambda some: [work(thing) for thing in some], some))
                 if not waiting:
                     return outcomes
-                outcomes.append(waiting.popleft().result())
-                report(len(outcomes), len(things))
+                for outcome in waiting.popleft().result():
+                    outcomes.append(outcome)
+                    report(len(outcomes), len(things))
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
