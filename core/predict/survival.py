@@ -175,7 +175,7 @@ def _share(sums: np.ndarray) -> np.ndarray:
 
 def _unseen(folder: Path, reference: str, trained: Trained) -> tuple[Dataset, list[Sample]]:
     """The dataset in the splits of the run where it is the run's own, and the pictures to judge by: those of the
-    validation split that the model has not learned from."""
+    validation split that the model has not learned from and that are not sealed as its test pictures."""
     workspace = Workspace(folder.absolute().parent.parent)
     own = dataset_of(workspace, RunStore(workspace).get(folder.name))
     dataset = Library(workspace).get(reference)
@@ -188,12 +188,12 @@ def _unseen(folder: Path, reference: str, trained: Trained) -> tuple[Dataset, li
             expected=", ".join(trained.classes),
             do="Choose a run on this dataset",
         )
-    learned = {sample.digest for sample in own.of("train")}
-    samples = [sample for sample in dataset.of("validation") if sample.digest not in learned]
+    closed = {sample.digest for split in ("train", "test") for sample in own.of(split)}
+    samples = [sample for sample in dataset.of("validation") if sample.digest not in closed]
     if not samples:
         raise DatasetError(
             f"There is no picture in {dataset.name!r} to judge by",
-            found="no validation picture that the model has not learned from",
+            found="no validation picture that is new to the model and not sealed for its test",
             do="Choose a run on this dataset, or split it anew",
         )
     return dataset, samples

@@ -144,8 +144,8 @@ def test_progress_is_told_in_pictures(ask):
     assert [(done, total) for done, total, _ in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_pictures_that_the_model_learned_from_judge_nothing(ask, tiny_dataset):
-    moved = [sample.id for sample in tiny_dataset.of("train")][3:]
+def test_pictures_that_the_model_learned_from_and_sealed_ones_judge_nothing(ask, tiny_dataset):
+    moved = [sample.id for split in ("train", "test") for sample in tiny_dataset.of(split)][3:]
     newer = revise(tiny_dataset, [Change("move", tuple(moved), to="validation", why="a test")])
     assert len(newer.of("validation")) > len(tiny_dataset.of("validation"))
     found = ask([STILL], reference=newer.reference)

@@ -69,6 +69,10 @@ def test_a_recipe_of_another_task_is_refused(masks, shapes, small_recipe, colour
         ({"batch_size": 1}, r"batch_size: found 1, expected at least 2: batch normalisation cannot learn from one"),
         ({"batch_size": 1, "phases.0.trainable": "head"}, "at least 2"),
         ({"batch_size": 13}, "at most the 12 training images"),
+        (
+            {"augment.rows": [{"name": "h-flip"}, {"name": "rand-augment"}]},
+            r"augment\.rows\.1\.name: found 'rand-augment', which moves the pixels of an image and not its mask",
+        ),
         ({"mix.mixup": 0.2}, r"mix: found mixup 0\.2, cutmix 0, expected 0 of both, since only labels can be mixed"),
         ({"sampler": "balanced"}, r"sampler: found 'balanced', expected 'shuffle'.* Set loss\.class_weights"),
         ({"early_stopping.metric": "accuracy"}, r"metric: found 'accuracy', expected one of loss, dice, iou"),
