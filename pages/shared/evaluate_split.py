@@ -69,7 +69,7 @@ def _test(run: Run) -> Result:
 
 def caveat(run: Run, split: str) -> str:
     """What to keep in mind about figures of a split, as sentences."""
-    cautions = " ".join(plain(sentence, 300) for sentence in run.facts.cautions)
+    cautions = " ".join(f":orange[:material/warning: {plain(sentence, 300)}]" for sentence in run.facts.cautions)
     if split != "validation":
         return cautions
     return (
