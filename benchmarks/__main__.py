@@ -33,6 +33,7 @@ MEASUREMENTS = (
     Measurement("wrong_labels", "--images 120 --seeds 1"),
     Measurement("first_step"),
     Measurement("importing", "--pairs 1 --images 300 --size 64"),
+    Measurement("health_check", "--pairs 1 --images 300 --size 64"),
     Measurement("loop_overhead"),
     Measurement("frozen_features", ""),
     Measurement("precision"),

@@ -61,8 +61,8 @@ def _thin(subject: Subject, present: Sequence[int]) -> Iterator[Finding]:
         )
 
 
-def scarce(subject: Subject) -> Iterator[Finding]:
-    """Too few pictures of a class to learn it, and too few to judge by, told as the interval that they allow."""
+def few_to_learn(subject: Subject) -> Iterator[Finding]:
+    """Too few pictures of a class to learn it."""
     dataset = subject.dataset
     learned = _counts(dataset.of("train"), len(dataset.classes))
     few = {name: number for name, number in zip(dataset.classes, learned, strict=True) if number < FEWEST_TO_LEARN}
@@ -76,6 +76,11 @@ def scarce(subject: Subject) -> Iterator[Finding]:
             "with another one.",
             figures={"pictures": few},
         )
+
+
+def few_to_judge(subject: Subject) -> Iterator[Finding]:
+    """Too few pictures to judge by, in the test split or of a class, told as the interval that they allow."""
+    dataset = subject.dataset
     split = "test" if "test" in dataset.split_counts() else "validation"
     judging = dataset.of(split)
     if dataset.task == "segmentation":

@@ -1,8 +1,8 @@
 """Everything that a health check looks for in the files, the splits and the numbers of a dataset."""
 
-from core.integrity.balance import imbalance, scarce
+from core.integrity.balance import few_to_judge, few_to_learn, imbalance
 from core.integrity.copies import across_classes, across_splits, inside_splits, parted_groups
-from core.integrity.exposure import exposure
+from core.integrity.exposure import FAULTS, look_for
 from core.integrity.files import odd, unreadable
 from core.integrity.mask_faults import contradicting_masks, odd_masks, shared_masks
 from core.integrity.shortcuts import shortcuts
@@ -19,9 +19,10 @@ CHECKS = (
     Check("shared-masks", "Shared masks", "One mask for different pictures", shared_masks),
     Check("odd-masks", "Odd masks", "Masks that say nothing", odd_masks),
     Check("shortcut", "Shortcuts", "Classes that files and borders give away", shortcuts),
-    Check("exposure", "Light and focus", "Pictures that are blank, dark, bright or blurred", exposure),
+    *(Check(fault.name, fault.label, f"Pictures that are {fault.words}", look_for(fault)) for fault in FAULTS),
     Check("copies", "Copies inside a split", "Pictures that count more than once", inside_splits),
-    Check("few", "Too few pictures", "Too few to learn from or to judge by, as intervals", scarce),
+    Check("few-to-learn", "Too few to learn from", "Classes with too few pictures to learn them", few_to_learn),
+    Check("few-to-judge", "Too few to judge by", "Pictures that judge, as the width of an interval", few_to_judge),
     Check("imbalance", "Class imbalance", "Classes of which there are many more pictures than of others", imbalance),
     Check("odd-files", "Odd files", "Formats, colours, shapes and names unlike all others", odd),
 )

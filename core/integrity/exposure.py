@@ -21,6 +21,7 @@ class Fault:
     """One way in which a picture shows too little."""
 
     name: str
+    label: str  # of a list
     words: str  # behind "3 pictures are"
     severity: Severity
     chosen: Callable[[Facts], np.ndarray]  # (N,) bool
@@ -69,6 +70,7 @@ _LOOK = (
 FAULTS = (
     Fault(
         "blank",
+        "Blank pictures",
         "blank: one grey or colour all over",
         "warning",
         _blank,
@@ -76,10 +78,22 @@ FAULTS = (
         True,
         "There is nothing to learn from a blank picture, and its label is noise. Leave them out.",
     ),
-    Fault("dark", "so dark that hardly anything shows", "warning", _dark, "mean", True, f"{_LOOK}."),
-    Fault("bright", "so bright that hardly anything shows", "warning", _bright, "mean", False, f"{_LOOK}."),
+    Fault(
+        "dark", "Very dark pictures", "so dark that hardly anything shows", "warning", _dark, "mean", True, f"{_LOOK}."
+    ),
+    Fault(
+        "bright",
+        "Very bright pictures",
+        "so bright that hardly anything shows",
+        "warning",
+        _bright,
+        "mean",
+        False,
+        f"{_LOOK}.",
+    ),
     Fault(
         "blurred",
+        "Blurred pictures",
         "blurred, far more than the others",
         "warning",
         _blurred,
@@ -90,17 +104,17 @@ FAULTS = (
 )
 
 
-def exposure(subject: Subject) -> Iterator[Finding]:
-    """Pictures that are blank, very dark, very bright or blurred."""
-    samples = subject.dataset.samples
-    for fault in FAULTS:
+def look_for(fault: Fault) -> Callable[[Subject], Iterator[Finding]]:
+    """The check that finds pictures with this fault, the worst first."""
+
+    def look(subject: Subject) -> Iterator[Finding]:
+        samples, values = subject.dataset.samples, subject.facts.of(fault.figure)
         rows = np.flatnonzero(fault.chosen(subject.facts))
         if not len(rows):
-            continue
-        values = subject.facts.of(fault.figure)
+            return
         rows = rows[np.argsort(values[rows] if fault.falling else -values[rows], kind="stable")]
         ids = [samples[row].id for row in rows]
-        worst, usual = values[rows[0]], float(np.nanmedian(values))
+        worst, usual = float(values[rows[0]]), float(np.nanmedian(values))
         yield Finding(
             fault.name,
             fault.severity,
@@ -109,9 +123,11 @@ def exposure(subject: Subject) -> Iterator[Finding]:
             fault.advice,
             evidence=tuple((id,) for id in ids[:MOST_EVIDENCE]),
             files=subject.names(ids),
-            figures={"pictures": len(ids), "worst": float(worst), "usual": usual},
-            repairs=(subject.leave_out(ids, "Leave them out", f"{fault.words.split(':')[0].split(',')[0]}."),),
+            figures={"pictures": len(ids), "worst": worst, "usual": usual},
+            repairs=(subject.leave_out(ids, "Leave them out", f"{fault.label.lower()}."),),
         )
+
+    return look
 
 
 _TOLD = {

@@ -25,7 +25,7 @@ SHOWN = 6  # pairs of pictures
 # How much better than guessing the lower bound of the interval must be: 0 is guessing, 1 is knowing. What is told of
 # one class against all others is the share of it that is found, less the share of the others that is taken for it.
 NOTED, NOTED_CLASS = 0.03, 0.1
-GRAVE, GRAVE_CLASS = 0.25, 0.35
+GRAVE, GRAVE_CLASS = 0.25, 0.25
 SHOWN_NOTED, SHOWN_GRAVE = 0.6, 0.75  # for facts that hang together with what a picture shows
 
 
@@ -65,7 +65,8 @@ class Told:
 
 def _codes(values: Sequence[str]) -> np.ndarray:
     """One column for each different value, (N, C): 1 where it is that one."""
-    return np.array([[value == name for name in sorted(set(values))] for value in values], float)
+    names, place = np.unique(values, return_inverse=True)
+    return np.eye(len(names))[place]
 
 
 def _counted(named: Callable[[Subject], list[str]]) -> Callable[[Subject, np.ndarray, np.ndarray], str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from core.data.smear import CELLS
-from core.integrity.balance import imbalance, scarce
+from core.integrity.balance import few_to_judge, few_to_learn, imbalance
 from core.integrity.subject import Subject
 from tests.planted import cells
 from tests.shapes import shapes_dataset
@@ -27,8 +27,7 @@ def test_classes_are_uneven_from_three_times_as_many_on_and_very_much_so_from_te
 
 
 def test_too_few_pictures_to_judge_by_are_told_as_the_width_of_the_interval(kept, looked_at):
-    found = {finding.check: finding for finding in scarce(looked_at(kept(cells(each=20, size=24))))}
-    finding = found["few-to-judge"]  # 4 of each class in test
+    (finding,) = few_to_judge(looked_at(kept(cells(each=20, size=24))))  # 4 of each class in test
     assert finding.message.startswith(
         "With 8 pictures in test, 6 right answers (75%) can come from a model that is truly right in 41% to 93% of"
     )
@@ -38,18 +37,19 @@ def test_too_few_pictures_to_judge_by_are_told_as_the_width_of_the_interval(kept
 
 
 def test_too_few_pictures_to_learn_from_are_named(kept, looked_at):
-    found = {finding.check: finding for finding in scarce(looked_at(kept(_fewer(cells(each=20, size=24), 6))))}
-    assert f"fewer than 10 pictures to learn from: 6 of {RARE}" in found["few-to-learn"].message
-    assert f"There is none of {RARE}" in found["few-to-judge"].message
+    subject = looked_at(kept(_fewer(cells(each=20, size=24), 6)))
+    (few,), (none,) = few_to_learn(subject), few_to_judge(subject)
+    assert f"fewer than 10 pictures to learn from: 6 of {RARE}" in few.message
+    assert f"There is none of {RARE}" in none.message
 
 
 def test_masks_are_judged_by_the_pictures_that_show_a_class(tmp_path):
     dataset = shapes_dataset(tmp_path, splits=("train",) * 30 + ("validation",) * 6 + ("test",) * 6)
-    found = {finding.check: finding for finding in scarce(Subject(dataset, None))}
-    assert "few-to-learn" not in found
-    assert found["few-to-judge"].message.startswith("4 pictures in test show disc: its mean Dice can then be known to")
-    assert "nothing of use" in found["few-to-judge"].message
-    assert found["few-to-judge"].severity == "warning"
+    assert not list(few_to_learn(Subject(dataset, None)))
+    (finding,) = few_to_judge(Subject(dataset, None))
+    assert finding.message.startswith("4 pictures in test show disc: its mean Dice can then be known to")
+    assert "nothing of use" in finding.message
+    assert finding.severity == "warning"
 
 
 def test_a_class_with_few_pixels_in_the_masks_is_a_note(tmp_path):

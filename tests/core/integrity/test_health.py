@@ -49,6 +49,7 @@ def test_every_finding_says_what_was_found_and_what_to_do_in_whole_sentences(wor
     report = check_health(str(workspace.root), kept(cells() | planted).id, labels=False)
     assert len(report.findings) >= 4
     for finding in report.findings:
+        assert finding.check in report.checks
         assert finding.message.endswith((".", ".)"))
         assert any(letter.isdigit() for letter in finding.message)
         assert finding.advice.endswith(".")
