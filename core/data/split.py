@@ -54,7 +54,7 @@ class SplitRule:
         """The rule from JSON. Raises DatasetError when it is none."""
         try:
             return cls(**json.loads(text))
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise DatasetError("This is no rule for splits", found=shown(text)) from error
 
     @property

@@ -259,6 +259,12 @@ def test_a_rule_with_groups_and_insistence_comes_back_from_json():
         SplitRule(groups="*")
 
 
+@pytest.mark.parametrize("text", ["", "[1]", '{"shares": 1}', '{"groups": 5}', '{"train": "much"}'])
+def test_what_is_no_rule_is_refused(text):
+    with pytest.raises(DatasetError, match="no rule for splits"):
+        SplitRule.from_json(text)
+
+
 def test_given_splits_stay_and_a_missing_validation_split_is_carved_in_whole_groups():
     samples = [sample(row, 0, split="train", group=f"p{row // 4}") for row in range(80)]
     samples += [sample(80 + row, 0, split="test", group="p0") for row in range(4)]
