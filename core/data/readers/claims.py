@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from core.data.readers.columns import Source, says, split_of
 from core.data.readers.naming import Meant, Names
+from core.data.readers.reader import LONGEST_NAME, class_name
 from core.data.readers.split_folders import SPLIT_NAMES
 from core.data.readers.table import Faults
 from core.data.tree import TreeFile
@@ -90,10 +91,10 @@ def claims(source: Source, names: Names, picks: Mapping[str, str], tally: Tally)
             claim = Claim(
                 place=f"line {line} of {table.name}",
                 text=row["images"],
-                label=row["labels"],
+                label=class_name(row["labels"]),
                 split=SPLIT_NAMES.get(split.casefold(), ""),
                 says_split=split,
-                group=row["group"] if says(row.get("group", "")) else "",
+                group=class_name(row["group"]) if says(row.get("group", "")) else "",
             )
             found = _meant(names, claim.text, (table.file.parts[:-1], (split or named,), (claim.label,)))
             if len(found) == 1:
@@ -145,6 +146,9 @@ def settled(said: Mapping[TreeFile, tuple[Claim, str]], *, splits: bool, tally: 
         elif not says(claim.label):
             tally.unlabelled += 1
             tally.faults.leave_out(file.name, f"no class on {claim.place}")
+        elif len(claim.label) > LONGEST_NAME:
+            tally.unlabelled += 1
+            tally.faults.leave_out(file.name, f"a text of {len(claim.label):,} letters for a class on {claim.place}")
         elif splits and not claim.split:
             tally.unsplit += 1
             tally.faults.leave_out(file.name, f"no known split on {claim.place}: {shown(claim.says_split)}")

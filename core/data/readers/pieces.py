@@ -1,7 +1,7 @@
 """One array of pictures with its labels, as the images of a dataset: shapes, ranges, lengths, names of classes."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from core.data.dataset import Skipped
 from core.data.loading import MAX_PIXELS
 from core.data.readers.arrays import Head, Rows, texts, unpacked
 from core.data.readers.columns import says
-from core.data.readers.reader import FoundImage
+from core.data.readers.reader import LONGEST_NAME, FoundImage, class_name
 from core.data.tree import MAX_FILES, TreeFile
 from core.errors import DatasetError, ImageError
 
@@ -142,10 +142,9 @@ def _labels(piece: Piece, rows: Rows) -> tuple[list[_Label], bool]:
         return _marked(piece, values), True
     values = values.reshape(-1)
     if values.dtype.kind in "US":
-        read = {
-            text: _Label(text.strip()) if says(text.strip()) else _Label(reason="no label") for text in texts(values)
-        }
-        return [read[text] for text in texts(values)], False
+        found = texts(values)
+        read = {text: _text_label(class_name(text)) for text in {*found}}
+        return [read[text] for text in found], False
     if values.dtype.kind == "f":
         parts = values[np.isfinite(values) & (values != np.round(values))]
         if len(parts):
@@ -155,6 +154,13 @@ def _labels(piece: Piece, rows: Rows) -> tuple[list[_Label], bool]:
         made[value] = _Label(str(int(value))) if np.isfinite(value) else _Label(reason="no label")
     none = _Label(reason="no label")  # NaN is equal to nothing, itself included
     return [made.get(value, none) for value in values.tolist()], True
+
+
+def _text_label(text: str) -> _Label:
+    if not says(text):
+        return _Label(reason="no label")
+    long = len(text) > LONGEST_NAME
+    return _Label(reason=f"a text of {len(text):,} letters for a class") if long else _Label(text)
 
 
 def _marked(piece: Piece, values: np.ndarray) -> list[_Label]:
@@ -174,18 +180,8 @@ def _marked(piece: Piece, values: np.ndarray) -> list[_Label]:
 def _named(piece: Piece, labels: list[_Label], whole: bool, rows: Rows, notes: list[str]) -> list[_Label]:
     """The labels by the names of their classes; as they were, and a note, where names cannot be given."""
     found = texts(rows.whole().reshape(-1)) if rows.head.dtype.kind in "US" else []
-    names = [name.strip() for name in found]
-    unusable = (
-        "the labels are text already"
-        if not whole
-        else "it holds no text"
-        if not names
-        else "two of its names are alike"
-        if len({*names}) < len(names)
-        else "a name is empty"
-        if "" in names
-        else ""
-    )
+    names = [class_name(name) for name in found]
+    unusable = _unusable(names, whole)
     if unusable:
         notes.append(f"{piece.names} is not used for the names of classes: {unusable}.")
         return labels
@@ -199,6 +195,19 @@ def _named(piece: Piece, labels: list[_Label], whole: bool, rows: Rows, notes: l
         for number in numbers
     }
     return [(without | named).get(label.text, label) for label in labels]
+
+
+def _unusable(names: Sequence[str], whole: bool) -> str:
+    """Why these cannot name the classes; "" where they can."""
+    if not whole:
+        return "the labels are text already"
+    if not names:
+        return "it holds no text"
+    if len({*names}) < len(names):
+        return "two of its names are alike"
+    if "" in names:
+        return "a name is empty"
+    return "a name is too long" if max(map(len, names)) > LONGEST_NAME else ""
 
 
 def _scale(piece: Piece, rows: Rows, there: int, notes: list[str]) -> tuple[float, np.ndarray]:

@@ -1,11 +1,15 @@
 """What a reader is: it recognises one way of laying out a dataset and lists its images."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.data.dataset import Skipped
-from core.data.tree import Tree, TreeFile, natural
+from core.data.tree import Tree, TreeFile, natural, same_letters
 from core.errors import DatasetError, shown
+
+LONGEST_NAME = 255  # letters of a class; about what a folder's name may have
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,11 @@ def gather(images: Iterable[FoundImage], skipped: Iterable[Skipped]) -> Found:
             left_out.append(no_picture(image.file))
     classes = sorted({image.label for image in pictures}, key=natural)
     return Found(tuple(classes), tuple(pictures), tuple(left_out))
+
+
+def class_name(text: str) -> str:
+    """A label from a file as the name of a class: on one line, with single blanks, without control characters."""
+    return " ".join(_CONTROL.sub("", same_letters(text)).split())
 
 
 def insist_on_classes(classes: Sequence[str], pictures: int, where: str, do: str) -> None:

@@ -268,6 +268,12 @@ def test_a_row_without_a_class_is_left_out(table):
     assert reasons(found)["2.png"] == "no class on line 3 of labels.csv"
 
 
+def test_a_class_is_one_line_without_control_characters_and_not_endless(table):
+    found = read(table('file,label\n1.png,"big\n  cat"\n2.png,big cat\n3.png,d\x07og\n4.png,' + "x" * 300 + "\n"))
+    assert labels(found) == {"1.png": "big cat", "2.png": "big cat", "3.png": "dog"}
+    assert reasons(found) == {"4.png": "a text of 300 letters for a class on line 6 of labels.csv"}
+
+
 def test_classes_that_differ_only_in_capitals_are_asked_about(table):
     found = read(table("file,label\n1.png,Cat\n2.png,cat\n3.png,dog\n4.png,dog\n"))
     assert found.classes == ("Cat", "cat", "dog")

@@ -131,6 +131,7 @@ def test_a_label_without_a_name_leaves_its_pictures_out(npz):
     [
         (np.array(["a", "a", "b"]), "two of its names are alike"),
         (np.array(["a", "", "b"]), "a name is empty"),
+        (np.array(["a", "b", "c" * 300]), "a name is too long"),
         (np.array(["a", "b", "c"], dtype=object), "it holds pickled Python objects"),
     ],
 )
@@ -319,6 +320,12 @@ def test_headers_that_lie_are_refused_without_harm(npz, header):
         archive.writestr("labels.npy", _entry(LABELS))
     with pytest.raises(DatasetError):
         read(tree)
+
+
+def test_a_class_is_one_line_without_control_characters_and_not_endless(npz):
+    found = read(npz(images=PICTURES, labels=np.array(["big\n cat", "d\x07og", "x" * 300])[LABELS]))
+    assert found.classes == ("big cat", "dog")
+    assert found.skipped[0].reason == "a text of 300 letters for a class"
 
 
 def test_letters_that_are_none_do_no_harm(npz):
