@@ -91,7 +91,7 @@ def embed(root: str, reference: str, *, report: Report | None = None) -> Embeddi
         embedding = Embedding(
             ids=np.array([sample.id for sample in dataset.samples]),
             xy=places[:, :2].copy(),
-            explained=found.explained_variance_ratio_[:2].astype(np.float32),
+            explained=np.nan_to_num(found.explained_variance_ratio_[:2]).astype(np.float32),
             cluster=clusters(places, known, classes),
             outlier=distances(read, alike, known, among),
             **asdict(judge(dataset, read, alike, lambda heads: tell(count + heads * head, steps))),
