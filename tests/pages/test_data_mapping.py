@@ -130,6 +130,20 @@ def test_a_table_is_uploaded_with_its_images_beside_it(look_inside):
     assert "24 images · 2 classes" in words(app)
 
 
+def test_arrays_under_other_names_are_picked(look_inside):
+    generator, file = np.random.default_rng(0), io.BytesIO()
+    shown = generator.integers(0, 255, (12, 16, 16, 3), np.uint8)
+    np.savez(file, plaatjes=shown, aard=np.arange(12) % 3, kant=np.arange(12) % 2)
+    app = look_inside(("cells.npz", file.getvalue()))
+    pick(app, "images").set_value("plaatjes").run()
+    pick(app, "labels").set_value("aard").run()
+    app.button(key="read").click().run()
+    finish_import(app)
+    well(app)
+
+    assert "12 images · 3 classes" in words(app)
+
+
 def test_letting_go_of_a_source_leaves_nothing_behind(look_inside, workspace):
     app = look_inside(("set.zip", zipped(LABELLED)))
     assert uploads(workspace)
@@ -224,3 +238,22 @@ def test_what_a_process_that_dies_in_an_import_leaves_is_cleared_away(visit, wor
 
     assert isinstance(future.exception(60), LabError)
     until(lambda: not half.exists(), 10)
+
+
+def test_what_can_be_read_in_several_ways_is_read_and_can_be_read_differently(look_inside, workspace):
+    names = [f"{split}/{label}/{place}.png" for split in ("train", "test") for label in "abc" for place in range(4)]
+    app = look_inside(("set.zip", zipped(pictures(names))))
+    assert "24 images · 3 classes" in words(app)
+    assert "Split as it came: 12 train, 12 test" in words(app)
+
+    app.button(key="read_again").click().run()
+    well(app)
+    [ways] = app.radio
+    assert len(ways.options) == 2
+    ways.set_value("image-folder").run()
+    app.button(key="read").click().run()
+    finish_import(app)
+    well(app)
+    assert "24 images · 2 classes" in words(app)
+    app.button(key="discard").click().run()
+    assert not uploads(workspace)
