@@ -61,8 +61,8 @@ def picture_map(
     first, second = (f"{share:.0%} of all differences" for share in embedding.explained)
     quiet(figure, height=HEIGHT, x=f"first direction, {first}", y=f"second direction, {second}", identity=identity)
     figure.update_layout(dragmode="lasso", showlegend=True)
-    figure.update_xaxes(showticklabels=False)
-    figure.update_yaxes(showticklabels=False)
+    figure.update_xaxes(showticklabels=False, showgrid=False)
+    figure.update_yaxes(showticklabels=False, showgrid=False)
     return figure
 
 
