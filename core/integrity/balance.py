@@ -32,8 +32,8 @@ def imbalance(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "imbalance",
             "warning" if ratio >= VERY_UNEVEN else "note",
-            f"{number_of(counts[most])} {'show' if masks else 'are'} {dataset.classes[most]}, and only "
-            f"{counts[least]:,} {'show' if masks else 'are'} {dataset.classes[least]}: {ratio:.3g} times as many.",
+            f"{number_of(counts[most])} {'show' if masks else 'are of'} the class {dataset.classes[most]}, and only "
+            f"{counts[least]:,} {'show' if masks else 'are of'} {dataset.classes[least]}: {ratio:.3g} times as many.",
             "A model that hardly ever answers with the rare class looks good then. Look at every class by itself, "
             "train with class weights, or collect more pictures of the rare ones.",
             evidence=_examples(dataset.samples, least),
@@ -124,14 +124,14 @@ def _of_classes(rows: dict[str, int], narrow: list[str]) -> str:
         return ""
     fewest = min(narrow, key=lambda name: rows[name])
     if not rows[fewest]:
-        return f" There is none of {fewest}, so nothing can be said about it."
+        return f" There is none of the class {fewest}, so nothing can be said about it."
     right, low, high = _interval(rows[fewest])
     others = f", and {number_of(len(narrow) - 1, 'other class has', 'other classes have')} hardly more" * (
         len(narrow) > 1
     )
     return (
-        f" Of {fewest} there {'is' if rows[fewest] == 1 else 'are'} {rows[fewest]:,}: {right} found means {low:.0%} to "
-        f"{high:.0%}{others}."
+        f" Of the class {fewest} there {'is' if rows[fewest] == 1 else 'are'} {rows[fewest]:,}: {right} found means "
+        f"{low:.0%} to {high:.0%}{others}."
     )
 
 
@@ -145,9 +145,9 @@ def _few_masks(subject: Subject, split: str, judging: Sequence[Sample]) -> Itera
         yield Finding(
             "few-to-judge",
             "warning" if counts[fewest] < FEWEST_IMAGES else "note",
-            f"{number_of(counts[fewest])} in {split} {'shows' if counts[fewest] == 1 else 'show'} {fewest}: its mean "
-            f"Dice can then be known to {known} (95 % interval, where Dice differs by {SPREAD:g} from picture to "
-            "picture).",
+            f"{number_of(counts[fewest])} in {split} {'shows' if counts[fewest] == 1 else 'show'} the class {fewest}: "
+            f"its mean Dice can then be known to {known} (95 % interval, where Dice differs by {SPREAD:g} from picture "
+            "to picture).",
             f"Two models can only be told apart when their scores differ by more than that. Put more pictures into "
             f"{split}, or use cross-validation (folds).",
             figures={"split": split, "per_class": {name: {"pictures": counts[name]} for name in counts}},

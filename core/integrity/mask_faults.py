@@ -3,41 +3,61 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from core.data.dataset import Sample
+from core.data.dataset import Dataset, Sample
 from core.data.health.finding import Finding
+from core.data.mask_files import read_mask
+from core.errors import FoveaError
 from core.integrity.copies import GRAVE, SAME
 from core.integrity.subject import MOST_EVIDENCE, Subject, number_of, some
 
+CLOSE = 0.95  # of the pixels: masks that agree in so many were meant alike
 USUALLY = 0.1  # of the pictures: where fewer show nothing, they are unlike the others
 
 
 def contradicting_masks(subject: Subject) -> Iterator[Finding]:
-    """Copies of one picture, neither flipped nor turned, whose masks show other classes or differ."""
+    """Copies of one picture, neither flipped nor turned, whose masks differ: a little, as outlines do, or much."""
     dataset = subject.dataset
     if dataset.task != "segmentation":
         return
     torn = [
-        (first, second)
+        (_agreement(dataset, first, second), first, second)
         for pair in subject.pairs
         if pair.how in SAME
         and (first := dataset.sample(pair.first_id)).mask != (second := dataset.sample(pair.second_id)).mask
     ]
-    if not torn:
-        return
-    ids = sorted({sample.id for pair in torn for sample in pair})
-    first, second = torn[0]
-    yield Finding(
-        "contradicting-masks",
-        "error" if len(ids) > GRAVE * len(dataset.samples) else "warning",
-        f"{number_of(len(torn), 'pair of copies has', 'pairs of copies have')} different masks, as {first.name} and "
-        f"{second.name}.",
-        "The same pixels cannot belong to two classes, so one mask of each pair is wrong. Look which; where nobody can "
-        "tell, leave both out.",
-        evidence=tuple((one.id, other.id) for one, other in torn[:MOST_EVIDENCE]),
-        files=subject.names(ids),
-        figures={"pairs": len(torn)},
-        repairs=(subject.leave_out(ids, "Leave out every picture of them", "copies with different masks."),),
-    )
+    slight = [row for row in torn if row[0] >= CLOSE]
+    for rows, is_slight in (([row for row in torn if row[0] < CLOSE], False), (slight, True)):
+        if not rows:
+            continue
+        rows.sort(key=lambda row: row[0])
+        (least, first, second), *_ = rows
+        ids = sorted({sample.id for _, *pair in rows for sample in pair})
+        out = subject.leave_out(ids, "Leave out every picture of them", "copies with different masks.")
+        once = subject.leave_out({second.id for _, _, second in rows}, "Keep the first of each", "outlined twice.")
+        yield Finding(
+            "contradicting-masks",
+            "note" if is_slight else "error" if len(ids) > GRAVE * len(dataset.samples) else "warning",
+            f"{number_of(len(rows), 'pair of copies has', 'pairs of copies have')} different masks; those of "
+            f"{first.name} and {second.name} agree in {least:.1%} of the pixels.",
+            "Outlines that are drawn twice differ a little: no model can be expected to come closer to them than that. "
+            "Keep one of each."
+            if is_slight
+            else "The same pixels cannot belong to two classes, so one mask of each pair is wrong. Look which; where "
+            "nobody can tell, leave both out.",
+            evidence=tuple((one.id, other.id) for _, one, other in rows[:MOST_EVIDENCE]),
+            files=subject.names(ids),
+            figures={"pairs": len(rows), "least_agreement": least},
+            repairs=(once, out) if is_slight else (out, once),
+        )
+
+
+def _agreement(dataset: Dataset, first: Sample, second: Sample) -> float:
+    """The share of pixels in which the masks of two samples agree; 0 where they cannot be compared."""
+    try:
+        one, other = read_mask(dataset.mask(first)), read_mask(dataset.mask(second))
+    except FoveaError:
+        return 0.0
+    return float((one == other).mean()) if one.shape == other.shape else 0.0
 
 
 def shared_masks(subject: Subject) -> Iterator[Finding]:

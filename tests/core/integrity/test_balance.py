@@ -22,7 +22,7 @@ def test_classes_are_uneven_from_three_times_as_many_on_and_very_much_so_from_te
     found = list(imbalance(looked_at(kept(_fewer(cells(each=30, size=24), pictures)))))
     assert [finding.severity for finding in found] == ([severity] if severity else [])
     if severity:
-        assert f"only {pictures} are {RARE}" in found[0].message
+        assert f"only {pictures} are of {RARE}" in found[0].message
         assert f"{30 / pictures:.3g} times as many" in found[0].message
 
 
@@ -40,14 +40,14 @@ def test_too_few_pictures_to_learn_from_are_named(kept, looked_at):
     subject = looked_at(kept(_fewer(cells(each=20, size=24), 6)))
     (few,), (none,) = few_to_learn(subject), few_to_judge(subject)
     assert f"fewer than 10 pictures to learn from: 6 of {RARE}" in few.message
-    assert f"There is none of {RARE}" in none.message
+    assert f"There is none of the class {RARE}" in none.message
 
 
 def test_masks_are_judged_by_the_pictures_that_show_a_class(tmp_path):
     dataset = shapes_dataset(tmp_path, splits=("train",) * 30 + ("validation",) * 6 + ("test",) * 6)
     assert not list(few_to_learn(Subject(dataset, None)))
     (finding,) = few_to_judge(Subject(dataset, None))
-    assert finding.message.startswith("4 pictures in test show disc: its mean Dice can then be known to")
+    assert finding.message.startswith("4 pictures in test show the class disc: its mean Dice can then be known to")
     assert "nothing of use" in finding.message
     assert finding.severity == "warning"
 

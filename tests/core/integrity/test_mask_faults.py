@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.data.dataset import IGNORE, Dataset, save_dataset
-from core.data.mask_files import mask_png
+from core.data.mask_files import mask_png, read_mask
 from core.integrity.health import check_health
 from tests.shapes import kept_shapes
 
@@ -41,6 +41,19 @@ def test_one_picture_with_two_masks_is_told_and_can_be_left_out(workspace, findi
     assert finding.severity == "error"
     assert finding.evidence == (("000000", "000003"),)
     assert finding.repairs[0].changes[0].samples == ("000000", "000003")
+    assert finding.figures["least_agreement"] < 0.95
+
+
+def test_one_picture_that_was_outlined_twice_alike_is_a_note(workspace, findings):
+    dataset = kept_shapes(workspace, splits=SPLITS)
+    first, second = dataset.samples[0], dataset.samples[3]
+    mask = read_mask(dataset.mask(first))
+    mask[20, 20] = 1 - mask[20, 20]
+    dataset.mask(second).write_bytes(mask_png(mask))
+    finding = findings(_with(dataset, 3, file=first.file, digest=first.digest))["contradicting-masks"]
+    assert finding.severity == "note"
+    assert "agree in 99.9% of the pixels" in finding.message
+    assert finding.repairs[0].changes[0].samples == ("000003",)
 
 
 def test_one_mask_for_two_pictures_is_a_warning(workspace, findings):
