@@ -82,14 +82,16 @@ def recognise(tree: Tree, layout: str = AUTO, picks: Mapping[str, str] | None = 
     """
     if layout != AUTO and (divided := _chosen_part(tree, layout)):
         return _read_part(divided, picks or {})
-    fit = fitting(tree, layout)[0]
+    fit, *others = fitting(tree, layout)
     answers, why = settle(fit, picks or {})
     found = None if fit.reader is NPZ_ARRAYS else fit.reader.read(fit.tree, answers)
     divided = division(fit, found)
     if divided and divided.evenly and layout == AUTO:
         raise divided.error
     found = found or fit.reader.read(fit.tree, answers)  # of arrays, which are not unpacked before it must be
-    return fit.reader, why, replace(found, notes=(divided.note, *found.notes)) if divided else found
+    notes = [divided.note] if divided else []
+    notes += [] if divided else [f"It could be read otherwise, as {one.reader.name}: {one.why}." for one in others]
+    return fit.reader, why, replace(found, notes=(*notes, *found.notes))
 
 
 def _chosen_part(tree: Tree, layout: str) -> Divided | None:
@@ -151,13 +153,24 @@ def fitting(tree: Tree, layout: str = AUTO) -> tuple[Fit, ...]:
         fits = [Fit(row, why + within, here) for row in readers if (why := row.recognise(here))]
         fits = fits or [Fit(row, "what it holds has to be told", here) for row in readers if _asks(row, here, layout)]
         if fits:
-            return tuple(fits)
+            fits = [fit for place, fit in enumerate(fits) if place == 0 or _may_be_meant(fit)]
+            return tuple(sorted(fits, key=lambda fit: len(fits) > 1 and not fit.reader.sure(fit.tree)))
         folders = here.folders()
         inner = here.below(next(iter(folders))) if len(folders) == 1 else None
         if inner is None or not inner.folders():
             raise _unknown(here, readers)
         within += f", inside {next(iter(folders))}"
         here = inner
+
+
+def _may_be_meant(fit: Fit) -> bool:
+    """Whether a layout that fits beside a better one says more than that train and masks could be classes as well."""
+    if fit.reader not in (SPLIT_FOLDERS, IMAGE_FOLDER):
+        return True
+    classes = {image.label for image in fit.reader.read(fit.tree, {}).images if not says_role(image.file)}
+    return (
+        len(classes if fit.reader is SPLIT_FOLDERS else {one for one in classes if one.lower() not in SPLIT_NAMES}) > 1
+    )
 
 
 def _asks(row: Reader, tree: Tree, layout: str) -> bool:

@@ -58,6 +58,11 @@ class Guess:
     met: float = 0.0  # share of the rows looked at that name a picture, 0..1
     pictures: int = 0  # different pictures that they name
 
+    @property
+    def called(self) -> bool:
+        """Whether the column of the labels is called like one."""
+        return bool(self.labels) and rank(_LABEL_WORDS)(self.labels) < 2
+
 
 def sources(tree: Tree, names: Names) -> list[Source]:
     """The tables of a tree; in front those that are one table in parts, one for each split."""

@@ -33,6 +33,12 @@ def recognise(tree: Tree) -> str | None:
     return f"{source.name} names pictures (column {guess.images}) and their classes (column {guess.labels})"
 
 
+def _sure(tree: Tree) -> bool:
+    """Whether the column of the classes is called so; else it may as well be who took the pictures."""
+    names = Names(tree)
+    return chosen(sources(tree, names), names)[1].called
+
+
 def ask(tree: Tree, given: Mapping[str, str]) -> Picks | None:
     """What to ask about the table that was given, else the best one; None where there is none, or no picture."""
     names = Names(tree)
@@ -144,4 +150,5 @@ CSV_LABELS = Reader(
     recognise=recognise,
     read=read,
     picks=ask,
+    sure=_sure,
 )

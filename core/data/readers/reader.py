@@ -87,6 +87,7 @@ class Reader:
     read: Callable[[Tree, Mapping[str, str]], Found]  # with the answers to its picks, {} where it asks nothing
     # What it has to ask about the tree, if anything, where these answers were given already.
     picks: Callable[[Tree, Mapping[str, str]], Picks | None] = lambda tree, given: None
+    sure: Callable[[Tree], bool] = lambda tree: True  # of what it recognises; else others that fit go before it
     pictures: Callable[[Tree], int] = lambda tree: sum(file.may_be_picture for file in tree.files)  # it should hold
 
 

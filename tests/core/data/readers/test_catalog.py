@@ -167,6 +167,34 @@ def test_a_small_part_in_another_layout_is_left_out_and_told(planted):
     assert torn(fitting(tree)[0], {}) == ""
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train/cat/1.png", "train/dog/2.png", "test/cat/3.png", "test/dog/4.png"],
+        ["train/images/1.png", "train/masks/1.png", "val/images/3.png", "val/masks/3.png"],
+        ["train/1.png", "train_gt/1.png", "val/3.png", "val_gt/3.png"],
+        ["p1/images/1.png", "p1/masks/1.png", "p2/images/3.png", "p2/masks/3.png"],
+        ["cat/1.png", "dog/1.png"],
+    ],
+)
+def test_plain_folders_fit_one_layout_only(names):
+    assert len(fitting(tree(*names))) == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "layouts"), [("label", ["csv", "image-folder"]), ("taken by", ["image-folder", "csv"])]
+)
+def test_a_table_that_names_no_classes_as_such_comes_after_class_folders_and_is_told(planted, column, layouts):
+    names = [f"{folder}/{n}.png" for folder in ("cat", "dog") for n in range(4)]
+    rows = "".join(f"{name},{'ab'[place % 2]}\n" for place, name in enumerate(names))
+    found = planted(*names, table=f"file,{column}\n{rows}".encode())
+    assert [fit.reader.name for fit in fitting(found)] == layouts
+    row, _, read = recognise(found)
+    assert row.name == layouts[0]
+    assert read.notes[0].startswith(f"It could be read otherwise, as {layouts[1]}: ")
+    assert not [note for note in recognise(found, layouts[0])[2].notes if "otherwise" in note]
+
+
 def test_arrays_beside_class_folders_are_two_layouts(planted, tmp_path):
     np.savez(tmp_path / "a.npz", images=np.zeros((6, 4, 4), np.uint8), labels=np.arange(6) % 2)
     with pytest.raises(DatasetError, match="6 pictures as arrays .* and 4 pictures as class folders"):
