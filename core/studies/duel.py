@@ -382,7 +382,8 @@ def in_words(first: str, second: str, gap: Crossed | None, score: str) -> str:
     between = f"95 % interval {100 * gap.interval.low:+.1f} to {100 * gap.interval.high:+.1f}"
     if gap.verdict != "no evidence":
         return f"{second} is {gap.verdict} than {first}, by {size} ({between}): more than chance can explain."
-    found = f"they differ by {size}" if round(1000 * gap.mean) else "they are equal on average"
+    more = "more" if gap.mean > 0 else "less"
+    found = f"{second} has {size} {more} on average" if round(1000 * gap.mean) else "they are equal on average"
     return (
         f"No evidence of a difference between {second} and {first}: {found} ({between}). A true difference of less "
         f"than about {100 * gap.unnoticed:.1f} points could well have gone unnoticed."

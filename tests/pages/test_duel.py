@@ -106,6 +106,20 @@ def test_a_budget_in_minutes_becomes_work(shown, workspace, nobody_works):
     assert RunStore(workspace).get(StudyStore(workspace).list()[0].members[0].run).recipe.epochs > 5
 
 
+def test_networks_for_masks_meet_as_well(app, mask_dataset, workspace, nobody_works, monkeypatch):
+    monkeypatch.setattr("pages.shared.studies.st.switch_page", lambda page: None)
+    app = AppTest.from_function(page, args=(mask_dataset.id, POLICIES), default_timeout=90).run()
+    well(app)
+    assert app.selectbox(key="duel_preset_segmentation").value == "unet"
+    app.number_input(key="duel_seeds").set_value(3).run()
+    app.number_input(key="duel_epochs_unet").set_value(2).run()
+    assert "Each run: 2 epochs." in words(app)
+    app.button(key="duel_start").click().run()
+    well(app)
+    runs = [RunStore(workspace).get(one.run).recipe for one in StudyStore(workspace).list()[0].members]
+    assert {(run.task, run.epochs, run.image_size) for run in runs} == {("segmentation", 2, 128)}
+
+
 def test_one_policy_is_no_duel(shown):
     app, _ = shown()
     app.button_group(key="duel_policies").set_value(["Light"]).run()
