@@ -48,7 +48,7 @@ def panel(dataset: Dataset) -> dict[str, str]:
         cache.checks().pop(dataset.reference, None)
         work = None
     if work is None and report is None and len(dataset.samples) < BY_ITSELF:
-        work = start(dataset, labels=False)
+        work = start(dataset, labels=_looked_at_labels_before(dataset))
     suggested = suggestions(report) if report else {}
     with st.container(border=True, key="health"):
         with st.container(
@@ -66,6 +66,14 @@ def panel(dataset: Dataset) -> dict[str, str]:
         if report:
             _findings(dataset, report, suggested)
     return suggested
+
+
+def _looked_at_labels_before(dataset: Dataset) -> bool:
+    """Whether the labels of the revision before were looked at: what a network saw in the pictures is then stored."""
+    if dataset.revision == 1:
+        return False
+    before = read_report(cache.workspace(), cache.dataset(dataset.id, dataset.revision - 1))
+    return before is not None and LABELS in before.checks
 
 
 def headline(report: HealthReport) -> str:
@@ -149,10 +157,10 @@ def _at_work(dataset: Dataset, work: Check) -> None:
         _watch(dataset, work.labels)
         return
     error = work.future.exception()
-    if not isinstance(error, FoveaError):
-        raise error
+    # Whatever it is: that a check cannot be made is no reason not to show the data.
+    told = sentence(error) if isinstance(error, FoveaError) else f"The check failed: {plain(str(error), 300)}"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f":orange[:material/warning:] {sentence(error)}", width="stretch")
+        st.markdown(f":orange[:material/warning:] {told}", width="stretch")
         if st.button("Check again", key="check_again", icon=":material/refresh:"):
             start(dataset, labels=work.labels)
             st.rerun()

@@ -40,7 +40,9 @@ def _revision(dataset: Dataset, one: Revision) -> None:
     with st.container(border=True, key=f"revision_{one.number}"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             now = " :green-badge[in use]" if one.number == dataset.revision else ""
+            learned = sum((run.dataset, run.revision) == (dataset.id, one.number) for run in cache.runs())
             facts = f"{count(one.samples, 'image')} · {splits(one.splits)} · {moment(one.created)}"
+            facts += f" · {count(learned, 'run')} learned from it" if learned else ""
             st.markdown(f"**Revision {one.number}**{now}  \n:small[:gray[{facts}]]", width="content")
             if one.fingerprint != dataset.fingerprint:
                 told = "Makes a new revision that is as this one was."

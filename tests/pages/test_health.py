@@ -17,7 +17,22 @@ EVIL = "<img src=x onerror=alert(1)> *b* :red[x]"
 
 
 @pytest.fixture
-def report(workspace, tiny_dataset):
+def asked(monkeypatch, workspace):
+    """What the page wants to have checked, as (reference, with the labels); nobody does it."""
+    wanted = []
+
+    def start(dataset, *, labels):
+        wanted.append((dataset.reference, labels))
+        work = health.Check(labels, Future(), ProgressFile(workspace.cache / "progress.json"))
+        cache.checks()[dataset.reference] = work
+        return work
+
+    monkeypatch.setattr(health, "start", start)
+    return wanted
+
+
+@pytest.fixture
+def report(workspace, tiny_dataset, asked):
     """What checks could have found: copies on both sides, a wrong label, and something that is merely good to know."""
     train, validation, test = (tiny_dataset.of(split) for split in ("train", "validation", "test"))
     other = next(name for name in tiny_dataset.classes if name != tiny_dataset.classes[train[3].label])
@@ -112,6 +127,17 @@ def test_a_repair_makes_the_next_revision_which_lists_what_it_changed(visit, tin
     assert any("Revision 2 of 2" in one.label and "1 picture left out: a copy" in one.label for one in app.expander)
 
 
+def test_labels_that_were_looked_at_are_looked_at_again_after_a_repair(visit, tiny_dataset, report, asked, workspace):
+    app = visit("data")
+    assert asked == []
+    unfold(app, tiny_dataset, "copies", 0)
+    app.button(key="finding_0_repair_0").click().run()
+    well(app)
+
+    assert (again(workspace, tiny_dataset).reference, True) in asked
+    assert not [one for one in asked if not one[1]]
+
+
 def test_pictures_ticked_in_a_sheet_are_left_out_together(visit, tiny_dataset, report, workspace):
     app = visit("data")
     assert not [button for button in app.button if button.key == "leave_out"], "nothing is ticked yet"
@@ -202,26 +228,31 @@ def test_a_sound_dataset_says_so(visit, tiny_dataset, workspace):
     assert app.button(key="check_labels").label == "Find wrong labels (about 5 s)"
 
 
-def test_a_check_that_ended_by_an_error_is_told_and_not_started_again_by_itself(visit, tiny_dataset, workspace):
+def test_a_check_that_ended_by_an_error_is_told_and_not_started_again_by_itself(
+    visit, tiny_dataset, workspace, asked, app
+):
     failed = Future()
     failed.set_exception(DatasetError("A <b>disk</b> is gone"))
-    app = visit("data")
-    work = cache.checks().get(tiny_dataset.reference)
-    if work is not None:
-        work.future.exception(60)
-    (workspace.cache / "health").mkdir(parents=True, exist_ok=True)
-    for path in workspace.cache.glob("*/health/*.json"):
-        path.unlink()
     kept = health.Check(labels=False, future=failed, progress=ProgressFile(workspace.cache / "p.json"))
     cache.checks()[tiny_dataset.reference] = kept
-    app.run()
-    well(app)
+    visit("data")
     assert "A \\<b\\>disk\\</b\\> is gone" in words(app)
-    assert cache.checks()[tiny_dataset.reference] is kept
+    assert asked == []
 
     app.button(key="check_again").click().run()
     well(app)
-    assert cache.checks().get(tiny_dataset.reference) is not kept
+    assert asked[0] == (tiny_dataset.reference, False)
+
+
+def test_a_check_that_breaks_leaves_the_page_whole(visit, tiny_dataset, report, workspace):
+    broken = Future()
+    broken.set_exception(RuntimeError("KeyError in a check: 'x'"))
+    cache.checks()[tiny_dataset.reference] = health.Check(True, broken, ProgressFile(workspace.cache / "p.json"))
+    app = visit("data")
+
+    assert "The check failed: KeyError in a check" in words(app)
+    assert "1 error, 1 warning, 1 note" in words(app)
+    assert [box for box in app.checkbox if box.key.startswith("tick_data_")]
 
 
 def test_many_pictures_are_checked_at_one_click_whose_time_is_told(visit, tiny_dataset, workspace, monkeypatch):
