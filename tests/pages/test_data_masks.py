@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.data.library import Library
-from pages.shared import gallery
+from pages.shared import gallery, repair
 from tests.pages.conftest import well, words
 from tests.pages.test_data import EVIL, finish_import
 
@@ -147,14 +147,14 @@ def test_a_dataset_of_masks_is_shown_with_its_classes_its_pixels_and_its_masks(v
 
 def test_a_class_shows_the_images_that_have_it_in_their_masks(visit, mask_dataset, monkeypatch):
     shown = []
-    monkeypatch.setattr(gallery, "sheet", lambda pictures, *_, **__: shown.append(list(pictures)))
+    monkeypatch.setattr(repair, "sheet", lambda dataset, samples, *_, **__: shown.append(list(samples)))
     app = visit("data")
     square = mask_dataset.classes.index("grey 200")
     app.selectbox(key="data_class").set_value(square).run()
     well(app)
 
     assert len(shown[-1]) == sum(square in sample.holds for sample in mask_dataset.samples)
-    assert all("grey 200" in told for _, _, told in shown[-1])
+    assert all("grey 200" in gallery.cell(mask_dataset, sample, "off")[2] for sample in shown[-1])
 
 
 @pytest.mark.slow
