@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import plotly.graph_objects as go
 
 from core.figures.colours import ACCENT, QUIET, class_colour, faded
-from core.figures.layout import label, quiet
-from core.figures.repeats import ROW, range_of
+from core.figures.layout import label
+from core.figures.repeats import mean_mark, name_lines, range_of
 from core.metrics.crossed import Crossed
 from core.studies.duel import DuelTable, Gap
 
@@ -33,16 +33,15 @@ def paired_dots(table: DuelTable, *, identity: str = "") -> go.Figure:
         )
     means = [(one.mean, one.std, height) for one, height in zip(spreads, heights, strict=True) if one.mean is not None]
     figure.add_scatter(
-        x=[mean for mean, _, _ in means],
-        y=[height for _, _, height in means],
-        customdata=[[std or 0.0] for _, std, _ in means],
-        mode="markers",
-        marker={"symbol": "line-ns", "size": 26, "line": {"width": 2.5, "color": QUIET}},
-        hovertemplate="mean %{x:.1%} ± %{customdata[0]:.1%}<extra></extra>",
-        name="mean",
+        **mean_mark(
+            x=[mean for mean, _, _ in means],
+            y=[height for _, _, height in means],
+            customdata=[[std or 0.0] for _, std, _ in means],
+            hovertemplate="mean %{x:.1%} ± %{customdata[0]:.1%}<extra></extra>",
+        )
     )
     values = [value for one in spreads for value in one.values if value is not None]
-    _lines(figure, [line.label for line in table.policies], f"validation {table.score}", identity)
+    name_lines(figure, [line.label for line in table.policies], f"validation {table.score}", identity)
     low, high = range_of(values)
     figure.update_xaxes(tickformat=".0%" if high - low > 0.1 else ".1%", range=[low, high])
     return figure
@@ -64,7 +63,7 @@ def differences(table: DuelTable, *, identity: str = "") -> go.Figure:
             name="one seed",
             showlegend=place == 0,
         )
-    _lines(figure, names, f"difference in {table.score} (points)", identity)
+    name_lines(figure, names, f"difference in {table.score} (points)", identity, width=24)
     values = [value for pair in table.pairs for value in pair.differences]
     return _about_zero(figure, values + _ends(pair.gap for pair in table.pairs))
 
@@ -77,7 +76,7 @@ def class_differences(table: DuelTable, pair: Gap, *, identity: str = "") -> go.
     drawn = [found for found in known if found in most]
     figure = _intervals([one.gap for _, one in drawn], [class_colour(place) for place, _ in drawn])
     figure.update_layout(showlegend=False)  # its marks would have the colour of one class
-    _lines(figure, [one.label for _, one in drawn], f"change of {table.class_figure} (points)", identity)
+    name_lines(figure, [one.label for _, one in drawn], f"change of {table.class_figure} (points)", identity)
     return _about_zero(figure, _ends(one.gap for _, one in drawn))
 
 
@@ -106,18 +105,6 @@ def _intervals(gaps: Sequence[Crossed | None], colours: Sequence[str]) -> go.Fig
             showlegend=place == 0,
         )
     return figure
-
-
-def _lines(figure: go.Figure, names: Sequence[str], x: str, identity: str) -> None:
-    """One line for each name, the first on top."""
-    quiet(figure, height=90 + ROW * max(1, len(names)), x=x, identity=identity)
-    figure.update_xaxes(nticks=6)
-    figure.update_yaxes(
-        tickvals=[len(names) - 1 - place for place in range(len(names))],
-        ticktext=[label(name, 24) for name in names],
-        range=[-0.6, len(names) - 0.4],
-        showgrid=False,
-    )
 
 
 def _about_zero(figure: go.Figure, values: Sequence[float]) -> go.Figure:

@@ -57,26 +57,31 @@ def _dots(
             name="one run",
         )
         if one.mean is not None:
-            figure.add_scatter(
-                x=[one.mean],
-                y=[height],
-                mode="markers",
-                marker={"symbol": "line-ns", "size": 26, "line": {"width": 2.5, "color": QUIET}},
-                hovertemplate=f"mean of {one.n}<br>{label(one.label, 24)} %{{x:.1%}}<extra></extra>",
-                showlegend=place == 0,
-                name="mean",
-            )
-    quiet(figure, height=90 + ROW * max(1, len(spreads)), x=x, identity=identity)
+            told = f"mean of {one.n}<br>{label(one.label, 24)} %{{x:.1%}}<extra></extra>"
+            figure.add_scatter(**mean_mark(x=[one.mean], y=[height], hovertemplate=told, showlegend=place == 0))
+    name_lines(figure, [one.label for one in spreads], x, identity)
     bands = [one.mean + sign * one.std for one in spreads if one.std is not None for sign in (-1, 1)]
     low, high = range_of([value for one in spreads for value in one.values if value is not None] + bands)
-    figure.update_xaxes(tickformat=".0%" if high - low > 0.1 else ".1%", range=[low, high], nticks=6)
+    figure.update_xaxes(tickformat=".0%" if high - low > 0.1 else ".1%", range=[low, high])
+    return figure
+
+
+def name_lines(figure: go.Figure, names: Sequence[str], x: str, identity: str, *, width: int = 20) -> None:
+    """Give a figure one line for each name, the first on top, and an axis `x`."""
+    quiet(figure, height=90 + ROW * max(1, len(names)), x=x, identity=identity)
+    figure.update_xaxes(nticks=6)
     figure.update_yaxes(
-        tickvals=[len(spreads) - 1 - place for place in range(len(spreads))],
-        ticktext=[label(one.label, 20) for one in spreads],
-        range=[-0.6, len(spreads) - 0.4],
+        tickvals=[len(names) - 1 - place for place in range(len(names))],
+        ticktext=[label(name, width) for name in names],
+        range=[-0.6, len(names) - 0.4],
         showgrid=False,
     )
-    return figure
+
+
+def mean_mark(**values: object) -> dict[str, object]:
+    """A trace of means: short upright lines."""
+    mark = {"symbol": "line-ns", "size": 26, "line": {"width": 2.5, "color": QUIET}}
+    return {"mode": "markers", "marker": mark, "name": "mean", **values}
 
 
 def range_of(values: Sequence[float]) -> tuple[float, float]:
