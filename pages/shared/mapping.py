@@ -112,13 +112,14 @@ def _preview(picks: Picks, answers: dict[str, str]) -> None:
     for pick in picks.picks:
         if answers.get(pick.role):
             roles.setdefault(answers[pick.role], []).append(pick.label.lower())
+    told = "The head of a column says what it is taken as."
     if not roles.keys() & set(head) and roles.keys() & {row[0] for row in rows}:
         head, rows = ("taken as", *head), [(" and ".join(roles.get(row[0], ())), *row) for row in rows]
-        roles = {}
+        roles, told = {}, "Each says what it is taken as."
     width = len(head)
     table = [{str(place): cell for place, cell in enumerate(row[:width])} for row in rows]
     shown = {str(place): st.column_config.TextColumn(_titled(name, roles)) for place, name in enumerate(head)}
-    st.caption(f"The first {count(len(rows), 'row')}. The head of a column says what it is taken as.")
+    st.caption(f"The first {count(len(rows), 'row')}. {told}")
     st.dataframe(table, column_config=shown, hide_index=True, height="content" if len(rows) <= 8 else PREVIEW_HEIGHT)
 
 
