@@ -241,16 +241,16 @@ def test_what_a_process_that_dies_in_an_import_leaves_is_cleared_away(visit, wor
 
 
 def test_what_can_be_read_in_several_ways_is_read_and_can_be_read_differently(look_inside, workspace):
-    names = [f"{split}/{label}/{place}.png" for split in ("train", "test") for label in "abc" for place in range(4)]
-    app = look_inside(("set.zip", zipped(pictures(names))))
+    names = [f"{label}/{place}.png" for label in "abc" for place in range(8)]
+    rows = "".join(f"{name},{'me' if place % 2 else 'you'}\n" for place, name in enumerate(names))
+    app = look_inside(("set.zip", zipped(pictures(names) | {"list.csv": f"file,taken by\n{rows}".encode()})))
     assert "24 images · 3 classes" in words(app)
-    assert "Split as it came: 12 train, 12 test" in words(app)
 
     app.button(key="read_again").click().run()
     well(app)
     [ways] = app.radio
     assert len(ways.options) == 2
-    ways.set_value("image-folder").run()
+    ways.set_value("csv").run()
     app.button(key="read").click().run()
     finish_import(app)
     well(app)
