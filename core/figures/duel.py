@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from core.figures.colours import ACCENT, QUIET, class_colour, faded
 from core.figures.layout import label
-from core.figures.repeats import mean_mark, name_lines, range_of
+from core.figures.repeats import mean_mark, name_lines, range_of, sway
 from core.metrics.crossed import Crossed
 from core.studies.duel import DuelTable, Gap
 
@@ -23,7 +23,7 @@ def paired_dots(table: DuelTable, *, identity: str = "") -> go.Figure:
         there = [(value, height) for value, height in there if value is not None]
         figure.add_scatter(
             x=[value for value, _ in there],
-            y=[height for _, height in there],
+            y=[height + sway(place, len(table.seeds)) for _, height in there],
             mode="lines+markers",
             line={"color": faded(ACCENT, 0.45), "width": 1.5},
             marker={"color": ACCENT, "size": 9, "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}},
@@ -43,7 +43,7 @@ def paired_dots(table: DuelTable, *, identity: str = "") -> go.Figure:
     values = [value for one in spreads for value in one.values if value is not None]
     name_lines(figure, [line.label for line in table.policies], f"validation {table.score}", identity)
     low, high = range_of(values)
-    figure.update_xaxes(tickformat=".0%" if high - low > 0.1 else ".1%", range=[low, high])
+    figure.update_xaxes(tickformat=".0%" if high - low > 0.1 else ".1%", range=[low, min(high, 1.01)])
     return figure
 
 

@@ -48,7 +48,7 @@ def _dots(
             )
         figure.add_scatter(
             x=[value for _, value in there],
-            y=[height + _sway(number, len(runs)) for number, _ in there],
+            y=[height + sway(number, len(runs)) for number, _ in there],
             customdata=[label(runs[number].label, 40) for number, _ in there],
             mode="markers",
             marker={"color": colour, "size": 8, "line": {"width": 1, "color": "rgba(255,255,255,0.7)"}},
@@ -91,5 +91,6 @@ def range_of(values: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _sway(number: int, runs: int) -> float:
+def sway(number: int, runs: int) -> float:
+    """How far the dot of a run stands off the middle of its line, so that equal ones are both seen."""
     return SWAY * (2 * number / (runs - 1) - 1) if runs > 1 else 0.0

@@ -22,7 +22,7 @@ def results(study: Study, table: DuelTable) -> None:
     with st.container(key="duel_verdict", gap="xsmall"):
         st.markdown(f"##### {plain(table.verdict)}")
         for pair in table.pairs if len(table.pairs) > 1 else ():
-            st.markdown(f"{_badge(pair)} {plain(pair.sentence)}".strip())
+            st.markdown(f"{_sign(pair)} {plain(pair.sentence)}".strip())
     left, right = st.columns(2)
     with left:
         dots = paired_dots(table, identity=study.id)
@@ -57,10 +57,9 @@ def columns(table: DuelTable) -> dict[str, tuple[float | None, ...]]:
     }
 
 
-def _badge(pair: Gap) -> str:
-    if not pair.verdict:
-        return ""
-    return f":{COLOURS[pair.verdict]}-badge[{ICONS[pair.verdict]} {pair.verdict}]"
+def _sign(pair: Gap) -> str:
+    """What the sentence of a pair says in words, as an icon before it."""
+    return f":{COLOURS[pair.verdict]}[{ICONS[pair.verdict]}]" if pair.verdict else ""
 
 
 def _classes(study: Study, table: DuelTable) -> None:
