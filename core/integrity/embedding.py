@@ -26,7 +26,7 @@ COMPONENTS = 32  # directions of the features that are kept of each picture for 
 MOST_KNOWN = 4096  # pictures that directions, clusters and neighbours are found among
 BLOCK = 512  # pictures whose features are read at once
 PASS = 64  # pictures that are asked for at once while they go through the network
-_HEAD = 0.05  # of the work for all pictures, that one head is
+_HEAD = 0.01  # of the work for all pictures, that one head is
 
 Report = Callable[[int, int], None]  # steps done, steps in all
 

@@ -9,7 +9,8 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-from core.data.dataset import Change
+from core.data.dataset import Change, Dataset
+from core.data.library import Library
 from core.data.revisions import revise
 from core.integrity import embedding as module
 from core.integrity.embedding import Embedding, embed, read_embedding, units_of
@@ -26,20 +27,26 @@ def refuse(*_, **__):
 
 
 @pytest.fixture(scope="module")
-def _embedded(tmp_path_factory, _drawn):
-    """The workspace in which the 36 drawn cells of three classes went through the network, and what came of it."""
-    drawn, dataset_id = _drawn
-    seen = Workspace(tmp_path_factory.mktemp("seen"))
-    shutil.copytree(drawn.datasets / dataset_id, seen.datasets / dataset_id)
-    return seen, embed(str(seen.root), dataset_id)
+def _embedded(tmp_path_factory):
+    """A workspace in which 72 drawn cells of three classes went through the network, and what came of it."""
+    home = tmp_path_factory.mktemp("seen")
+    seen = Workspace(home / "workspace")
+    dataset = imported(seen, home / "source", cells(3, 24, given=False))
+    return seen, dataset.id, embed(str(seen.root), dataset.id)
 
 
 @pytest.fixture
-def embedded(workspace, tiny_dataset, _embedded) -> Embedding:
-    """The embedding of `tiny_dataset`, with its features, in `workspace`."""
-    seen, embedding = _embedded
-    shutil.copytree(seen.cache, workspace.cache)
-    return embedding
+def dataset(workspace, _embedded) -> Dataset:
+    """These cells, with their features and their embedding, in `workspace`."""
+    seen, id, _ = _embedded
+    shutil.copytree(seen.root, workspace.root)
+    return Library(workspace).get(id)
+
+
+@pytest.fixture
+def embedded(dataset, _embedded) -> Embedding:
+    """The embedding of `dataset`."""
+    return _embedded[2]
 
 
 def equal(one: Embedding, other: Embedding) -> bool:
@@ -48,24 +55,24 @@ def equal(one: Embedding, other: Embedding) -> bool:
     )
 
 
-def test_a_small_dataset_from_end_to_end(workspace, tiny_dataset, embedded, monkeypatch):
-    samples = tiny_dataset.samples
+def test_a_small_dataset_from_end_to_end(workspace, dataset, embedded, monkeypatch):
+    samples = dataset.samples
     assert embedded.ids.tolist() == [sample.id for sample in samples]
     assert embedded.row(samples[5].id) == 5
     assert embedded.row("nobody") is None
-    assert embedded.xy.shape == (36, 2)
+    assert embedded.xy.shape == (72, 2)
     assert 0.1 < embedded.explained[1] <= embedded.explained[0] < 0.9
     assert set(embedded.cluster) == {0, 1, 2}
     assert (embedded.predicted == [sample.label for sample in samples]).mean() > 0.7
     assert np.isfinite(embedded.outlier).all()
     # Read by whoever comes next, without a look at a picture.
-    assert equal(read_embedding(workspace, tiny_dataset), embedded)
+    assert equal(read_embedding(workspace, dataset), embedded)
     monkeypatch.setattr(module, "_features", refuse)
-    assert equal(embed(str(workspace.root), tiny_dataset.id), embedded)
+    assert equal(embed(str(workspace.root), dataset.id), embedded)
 
 
 def test_a_head_that_is_trained_later_finds_the_features_and_so_does_another_revision(
-    workspace, tiny_dataset, embedded, monkeypatch
+    workspace, dataset, embedded, monkeypatch
 ):
     from core.data.loading import DecodedImages
     from core.models.classifiers import build_classifier
@@ -76,41 +83,41 @@ def test_a_head_that_is_trained_later_finds_the_features_and_so_does_another_rev
     recipe = Recipe()
     with (
         accelerator_for(recipe) as accelerator,
-        DecodedImages(tiny_dataset, recipe.image_size, recipe.fit, workspace.cache) as images,
+        DecodedImages(dataset, recipe.image_size, recipe.fit, workspace.cache) as images,
     ):
         model = build_classifier(recipe.model, 3).eval()
-        with closing(FrozenFeatures(model, images, tiny_dataset, recipe, (), workspace.cache, accelerator)) as features:
-            assert features.get(range(36), None).shape == (36, 1280)
-    first = tiny_dataset.samples[0]
-    other = next(name for name in tiny_dataset.classes if name != tiny_dataset.classes[first.label])
-    revised = revise(tiny_dataset, [Change("relabel", (first.id,), other)])
+        with closing(FrozenFeatures(model, images, dataset, recipe, (), workspace.cache, accelerator)) as features:
+            assert features.get(range(72), None).shape == (72, 1280)
+    first = dataset.samples[0]
+    other = next(name for name in dataset.classes if name != dataset.classes[first.label])
+    revised = revise(dataset, [Change("relabel", (first.id,), other)])
     assert read_embedding(workspace, revised) is None
     again = embed(str(workspace.root), revised.reference)
     assert np.array_equal(again.outlier, embedded.outlier)
     assert not np.array_equal(again.confidence, embedded.confidence)
-    assert equal(read_embedding(workspace, tiny_dataset), embedded)
+    assert equal(read_embedding(workspace, dataset), embedded)
 
 
-def test_other_groups_are_another_embedding(workspace, tiny_dataset, embedded):
-    grouped = replace(tiny_dataset, samples=tuple(replace(sample, group="one") for sample in tiny_dataset.samples))
+def test_other_groups_are_another_embedding(workspace, dataset, embedded):
+    grouped = replace(dataset, samples=tuple(replace(sample, group="one") for sample in dataset.samples))
     assert read_embedding(workspace, grouped) is None
 
 
-def test_a_damaged_file_is_no_embedding(workspace, tiny_dataset, embedded):
+def test_a_damaged_file_is_no_embedding(workspace, dataset, embedded):
     (file,) = workspace.cache.glob("*/embedding/*.npz")
     file.write_bytes(file.read_bytes()[:500])
-    assert read_embedding(workspace, tiny_dataset) is None
+    assert read_embedding(workspace, dataset) is None
     file.write_bytes(b"")
-    assert read_embedding(workspace, tiny_dataset) is None
+    assert read_embedding(workspace, dataset) is None
 
 
 def test_masks_have_a_map_and_no_labels(workspace):
-    dataset, told = kept_shapes(workspace), []
-    embedding = embed(str(workspace.root), dataset.id, report=lambda done, of: told.append((done, of)))
-    assert embedding.xy.shape == (len(dataset.samples), 2)
+    shapes, told = kept_shapes(workspace), []
+    embedding = embed(str(workspace.root), shapes.id, report=lambda done, of: told.append((done, of)))
+    assert embedding.xy.shape == (len(shapes.samples), 2)
     assert (embedding.predicted == -1).all()
     assert np.isnan(embedding.wrong).all()
-    assert label_findings(dataset, embedding) == ()
+    assert label_findings(shapes, embedding) == ()
     assert told == sorted(told)
     assert told[-1][0] == told[-1][1]
 

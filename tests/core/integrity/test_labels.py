@@ -150,7 +150,7 @@ def test_copies_of_one_picture_do_not_make_a_class(blobs):
 
 
 def test_where_nothing_can_be_judged_nothing_is_said(blobs):
-    dataset, features = blobs(each=4)
+    dataset, features = blobs(each=FEWEST - 1)
     embedding = judged(dataset, features)
     assert np.isnan(embedding.noise).all()
     assert label_findings(dataset, embedding) == ()
@@ -184,7 +184,7 @@ def test_close_calls_are_no_mistakes():
     assert not (wrong >= 0.5).any()
 
 
-@pytest.mark.parametrize(("low", "findings"), [(0.0, 0), (0.009, 0), (0.02, 1)])
+@pytest.mark.parametrize(("low", "findings"), [(0.0, 0), (0.012, 0), (0.02, 1)])
 def test_a_few_odd_pictures_are_not_told_as_wrong_labels(tiny_dataset, low, findings):
     assert len(label_findings(tiny_dataset, of_cells(tiny_dataset, [3], low))) == findings
 
