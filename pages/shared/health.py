@@ -43,9 +43,14 @@ def panel(dataset: Dataset) -> dict[str, str]:
 
     Gives the names of classes, by the ids of pictures, that a check suggests instead of theirs.
     """
-    work, report = cache.checks().get(dataset.reference), read_report(cache.workspace(), dataset)
-    if work is not None and work.future.done() and not work.future.exception():
-        cache.checks().pop(dataset.reference, None)
+    work = cache.checks().get(dataset.reference)
+    over = work is not None and work.future.done() and not work.future.exception()
+    report = read_report(cache.workspace(), dataset)  # after that, or it could be the one before
+    if over:
+        if report is None:  # it cannot be read back; asked for again, it would be made without end
+            report = work.future.result()
+        else:
+            cache.checks().pop(dataset.reference, None)
         work = None
     if work is None and report is None and len(dataset.samples) < BY_ITSELF:
         work = start(dataset, labels=_looked_at_labels_before(dataset))

@@ -280,3 +280,14 @@ def test_masks_are_not_renamed_but_left_out(visit, mask_dataset, workspace):
     well(app)
 
     assert again(workspace, mask_dataset).revision == 2
+
+
+def test_a_report_that_cannot_be_read_back_is_shown_and_not_made_without_end(visit, tiny_dataset, asked, workspace):
+    done = Future()
+    done.set_result(HealthReport(tiny_dataset.id, 1, tiny_dataset.fingerprint, ("copies",), (), 1.0))
+    cache.checks()[tiny_dataset.reference] = health.Check(False, done, ProgressFile(workspace.cache / "p.json"))
+    app = visit("data")
+    app.run()
+
+    assert "Nothing wrong found" in words(app)
+    assert asked == []
