@@ -1,5 +1,6 @@
-"""A run that has really been trained, for whatever reads runs."""
+"""A run that has really been trained, for whatever reads runs; and the headless commands."""
 
+import json
 import shutil
 
 import pytest
@@ -33,3 +34,28 @@ def trained_run(workspace, tiny_dataset, _trained) -> Run:
     trained, run_id = _trained
     shutil.copytree(trained.runs / run_id, workspace.runs / run_id)
     return RunStore(workspace).get(run_id)
+
+
+@pytest.fixture
+def command(workspace, capsys):
+    """Run one command in the test's workspace; gives (exit code, standard output, standard error)."""
+    from core.__main__ import main
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(["--workspace", str(workspace.root), *words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def answer(command):
+    """The JSON answer of a command that must succeed."""
+
+    def run(*words: str):
+        code, out, err = command(*words, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return run

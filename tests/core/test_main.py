@@ -24,30 +24,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def command(workspace, capsys):
-    """Run one command in the test's workspace; gives (exit code, standard output, standard error)."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main(["--workspace", str(workspace.root), *words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def answer(command):
-    """The JSON answer of a command that must succeed."""
-
-    def run(*words: str):
-        code, out, err = command(*words, "--json")
-        assert code == 0, err
-        return json.loads(out)
-
-    return run
-
-
-@pytest.fixture
 def class_folders(tmp_path) -> Path:
     """Two classes of 10 pictures each, one text named .jpg, and names that try things."""
     folder = tmp_path / "my pictures"

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from core.__main__ import main
 from core.augment.policies import PolicyStore
 from core.executors.local import LocalExecutor
 from core.recipe import TransformChoice
@@ -12,16 +11,6 @@ from core.runs.store import RunStore
 from tests.running import SMALL
 
 SETTINGS = [word for path, value in (SMALL | {"phases.0.epochs": 1}).items() for word in ("--set", f"{path}={value}")]
-
-
-@pytest.fixture
-def command(workspace, capsys):
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main(["--workspace", str(workspace.root), *words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_policies_are_trained_and_answered_with_a_verdict(command, tiny_dataset, workspace):

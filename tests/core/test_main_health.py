@@ -1,38 +1,11 @@
 """The commands about trust in data: what is wrong, mending it, and the revisions that this makes."""
 
-import json
-
 import pytest
 
-from core.__main__ import main
 from core.data.smear import CELLS
 from tests.planted import cell, cells, imported, saved
 
 ONE, OTHER = CELLS[0].name, CELLS[1].name
-
-
-@pytest.fixture
-def command(workspace, capsys):
-    """Run one command in the test's workspace; gives (exit code, standard output, standard error)."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main(["--workspace", str(workspace.root), *words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def answer(command):
-    """The JSON answer of a command that must succeed."""
-
-    def run(*words: str):
-        code, out, err = command(*words, "--json")
-        assert code == 0, err
-        return json.loads(out)
-
-    return run
 
 
 @pytest.fixture

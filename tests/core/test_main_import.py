@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.__main__ import main
 from core.data.library import Library
 
 
@@ -23,16 +22,6 @@ def table(tmp_path) -> Path:
         rows.append(f"patient {n % 4};p{n % 4}_{n}.png;{'big, red' if n % 3 else 'small'}")
     (folder / "list.csv").write_text("\n".join(rows))
     return folder
-
-
-@pytest.fixture
-def command(workspace, capsys):
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main(["--workspace", str(workspace.root), *words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def answer(done: tuple[int, str, str]) -> dict:

@@ -1,39 +1,12 @@
 """The commands `import` and `demo` for images with masks, as somebody would use them."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from core.__main__ import main
 from core.data.library import Library
 from core.data.mask_files import read_mask
 from core.workspace import Workspace
-
-
-@pytest.fixture
-def command(workspace, capsys):
-    """Run one command in the test's workspace; gives (exit code, standard output, standard error)."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main(["--workspace", str(workspace.root), *words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def answer(command):
-    """The JSON answer of a command that must succeed."""
-
-    def run(*words: str):
-        code, out, err = command(*words, "--json")
-        assert code == 0, err
-        return json.loads(out)
-
-    return run
 
 
 @pytest.fixture

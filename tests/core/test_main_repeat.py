@@ -1,35 +1,12 @@
 """`repeat`, `studies` and `find-rate` on the command line."""
 
-import json
-
 import pytest
 
-from core.__main__ import main
 from core.executors.local import LocalExecutor
 from core.runs.store import RunStore
 from tests.running import SMALL
 
 SETTINGS = [word for path, value in (SMALL | {"phases.0.epochs": 1}).items() for word in ("--set", f"{path}={value}")]
-
-
-@pytest.fixture
-def command(workspace, capsys):
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main(["--workspace", str(workspace.root), *words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def answer(command):
-    def run(*words: str):
-        code, out, err = command(*words, "--json")
-        assert code == 0, err
-        return json.loads(out)
-
-    return run
 
 
 def test_seeds_are_trained_and_answered_with_mean_and_deviation(answer, command, tiny_dataset, workspace):
