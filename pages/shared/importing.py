@@ -78,7 +78,7 @@ def wait() -> None:
     cache.imports().pop(id, None)
     st.session_state[state.IMPORT] = None
     try:
-        found = waited_for.work.result()
+        found = _wanted(waited_for.work)
     except Cancelled:
         waited_for.otherwise()
         st.toast("Cancelled. Nothing of it was kept.", icon=":material/close:")
@@ -87,6 +87,17 @@ def wait() -> None:
         st.error(sentence(error))
     else:
         waited_for.then(found)
+
+
+def _wanted(work: AtWork) -> Any:
+    """What the work gave. Raises Cancelled also where it was over before it heard that it was called off; what it
+    found then goes, and only a dataset that is kept already stays."""
+    found = work.result()
+    if work.called_off and not isinstance(found, Dataset):
+        if isinstance(found, Proposal):
+            discard(cache.workspace(), found.id)
+        raise Cancelled(f"{work.title}: cancelled")
+    return found
 
 
 @st.fragment(run_every=atwork.SECONDS)

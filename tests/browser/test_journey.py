@@ -42,7 +42,7 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
 
         # Augment: another policy gives other variants, and the originals stay.
         button(page, "to_augment").click()
-        variants = page.locator(".st-key-variants img")
+        variants = page.locator(".st-key-variants_0 img")
         expect(variants).to_have_count(12, timeout=MINUTE)
         original, *before = sources(variants)
         page.locator(".st-key-augment_policy_classification").get_by_text("Heavy", exact=True).click()

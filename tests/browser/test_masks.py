@@ -137,7 +137,7 @@ def draw(page: Page, workspace: Workspace) -> Dataset:
 def augment(page: Page) -> None:
     """Augment: image and mask are varied by one draw; the outlines can be taken away."""
     button(page, "to_augment").click()
-    variants = page.locator(".st-key-variants img")
+    variants = page.locator(".st-key-variants_0 img")
     expect(variants).to_have_count(12, timeout=MINUTE)
     with_masks = sources(variants)
     page.locator(".st-key-augment_masks").get_by_text("No masks", exact=True).click()

@@ -3,14 +3,17 @@
 import csv
 import io
 import zipfile
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from core.data.incoming import load_proposal
 from core.data.library import Library
 from core.errors import LabError
-from pages.shared import cache, importing
+from core.executors.progress import ProgressFile
+from pages.shared import atwork, cache, importing
 from tests.pages.conftest import well, words
 from tests.pages.test_data import EVIL, archive, finish_import
 from tests.running import until
@@ -257,3 +260,20 @@ def test_what_can_be_read_in_several_ways_is_read_and_can_be_read_differently(lo
     assert "24 images · 2 classes" in words(app)
     app.button(key="discard").click().run()
     assert not uploads(workspace)
+
+
+def test_what_was_found_before_the_wish_to_cancel_was_heard_goes_too(look_inside, workspace):
+    app = look_inside(
+        ("labelled.zip", zipped({f"{'ab'[place % 2]}/{place}.png": picture(place) for place in range(8)}))
+    )
+    [found] = [folder for folder in workspace.incoming.iterdir() if (folder / "proposal.json").is_file()]
+    proposal = load_proposal(workspace, found.name)
+    (done := Future()).set_result(proposal)
+    work = atwork.AtWork("Late", "file", done, ProgressFile(workspace.cache / "progress" / "late.json"), None, True)
+    cache.imports()["late"] = importing.Import(work, importing._propose, lambda: None)
+    app.session_state["import_at_work"], app.session_state["proposal_in_hand"] = "late", None
+    app.query_params.clear()
+    app.run()
+    well(app)
+    assert not found.exists()
+    assert app.button(key="demo_cells")
