@@ -168,7 +168,7 @@ def test_no_page_about_masks_breaks_or_scrolls_sideways(scheme, screen, browser:
                 page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(_polyps(with_masks, three))
                 expect(page.locator(".st-key-answer_1 img").first).to_be_visible(timeout=60_000)
             if name == "augment":
-                expect(page.locator(".st-key-variants img")).to_have_count(12, timeout=60_000)
+                expect(page.locator(".st-key-variants_0 img")).to_have_count(12, timeout=60_000)
             take(page, f"masks-{name}", screen, scheme)
             if name == "train":
                 button(page, "show_run").click()
