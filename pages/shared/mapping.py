@@ -46,16 +46,15 @@ def _layout(source: Source) -> Survey:
     names, labels = [name for name, _, _ in fits], {name: label for name, label, _ in fits}
     chosen = source.layout or source.survey.layout
     if len(fits) > 1:
-        key = f"layout_{source.id}"
-        st.session_state.setdefault(key, chosen)
-        st.radio(
+        # Its place, not its value in the session: the eye would lose that when the field comes back.
+        taken = st.radio(
             "It can be read in several ways",
             names,
+            index=names.index(chosen) if chosen in names else 0,
             format_func=labels.get,
             captions=[plain(why) for _, _, why in fits],
-            key=key,
+            key=f"layout_{source.id}",
         )
-        taken = st.session_state[key]
         if taken in names and taken != chosen:
             source.layout, source.answers, chosen = taken, {}, taken
     else:
@@ -87,12 +86,13 @@ def _answer(source: Source, layout: str, pick: Pick) -> str:
     options = [*pick.options] if pick.needed else ["", *pick.options]
     key = f"pick_{source.id}_{layout}_{pick.role}"
     held = source.answers.get(pick.role, pick.guess)
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = held if held in options else None if pick.needed else ""
+    if key in st.session_state and st.session_state[key] not in options:
+        del st.session_state[key]
     return (
         st.selectbox(
             plain(pick.label),
             options,
+            index=options.index(held) if held in options else None if pick.needed else 0,
             format_func=lambda option: option or NOTHING,
             key=key,
             help=plain(pick.sentence),

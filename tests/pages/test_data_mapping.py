@@ -258,7 +258,15 @@ def test_what_can_be_read_in_several_ways_is_read_and_can_be_read_differently(lo
     finish_import(app)
     well(app)
     assert "24 images · 2 classes" in words(app)
-    app.button(key="discard").click().run()
+
+    # A browser shows what a field begins with, whatever the session holds, when the field comes back.
+    app.button(key="read_again").click().run()
+    well(app)
+    [ways] = app.radio
+    assert ways.options[ways.proto.default] == "Table of labels"
+    [column] = [box for box in app.selectbox if box.label == "Class"]
+    assert column.options[column.proto.default] == "taken by"
+    app.button(key="mapping_cancel").click().run()
     assert not uploads(workspace)
 
 
