@@ -73,16 +73,24 @@ def unpack(
             raise
 
 
-def beginnings(zip_path: Path, size: int, limits: Limits | None = None) -> dict[str, bytes]:
-    """The first `size` bytes of every file in a zip, by its name; nothing is written. Raises ArchiveError as `unpack`.
+def beginnings(zip_path: Path, size: int, suffix: str, most: int) -> dict[str, bytes]:
+    """The first `size` bytes of the files in a zip whose names end in `suffix`, by their names; nothing is written.
 
-    Of one that is damaged there are none.
+    Of one that is damaged there are none; of two of one name the first counts, as for `unpack`. Raises ArchiveError as
+    `unpack` does, and for more than `most` of them, which are all in memory at once.
     """
     found: dict[str, bytes] = {}
-    with _opened(zip_path, limits or Limits()) as (archive, entries):
+    with _opened(zip_path, Limits()) as (archive, entries):
+        named: dict[str, _Entry] = {}
         for entry in entries:
-            name = "/".join(entry.parts)
-            found.setdefault(name, b"")
+            if entry.parts[-1].endswith(suffix):
+                named.setdefault("/".join(entry.parts), entry)
+        if len(named) > most:
+            raise ArchiveError(
+                f"{zip_path.name} holds too many {suffix} files", found=f"{len(named):,}", expected=f"at most {most:,}"
+            )
+        for name, entry in named.items():
+            found[name] = b""
             with suppress(*_BROKEN), archive.open(entry.info) as source:
                 found[name] = source.read(size)
     return found

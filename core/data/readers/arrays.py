@@ -15,10 +15,11 @@ from typing import BinaryIO
 import numpy as np
 
 from core.data.archive import beginnings, unpack
-from core.data.tree import TreeFile
+from core.data.tree import Tree, TreeFile
 from core.errors import ArchiveError, DatasetError, storage_errors
 
 MOST_BYTES = 256 * 1024**2  # of an array that is read as a whole: labels, names
+MOST_ARRAYS = 1000  # in one file
 _BEGINNING = 16_384  # bytes; a header has at most 10,000
 _BLOCK = 64 * 1024**2  # bytes of an array that are turned around at once
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -84,12 +85,17 @@ class Rows:
 
 
 def heads(file: TreeFile) -> dict[str, Head]:
-    """The arrays of an .npz by their keys, in its order. Raises ArchiveError when it is damaged or would do harm."""
+    """The arrays of an .npz by their keys, in its order.
+
+    Raises ArchiveError when it is damaged, would do harm or holds too many.
+    """
     try:
-        starts = beginnings(file.path, _BEGINNING)
+        starts = beginnings(file.path, _BEGINNING, ".npy", MOST_ARRAYS)
     except ArchiveError as error:
         raise _refused(file, error) from error
-    arrays = {name.removesuffix(".npy"): data for name, data in starts.items() if name.endswith(".npy")}
+    tree = Tree.of(TreeFile(tuple(name.split("/")), file.path) for name in starts)
+    unhidden = {one.name for one in tree.files}  # as they are when they are unpacked
+    arrays = {name.removesuffix(".npy"): data for name, data in starts.items() if name in unhidden}
     damaged = "data that is damaged"
     return {key: _head(key, BytesIO(data)) if data else Head(key, fault=damaged) for key, data in arrays.items()}
 
@@ -144,8 +150,9 @@ def _head(key: str, file: BinaryIO) -> Head:
     if dtype.kind not in "biufUS" or not dtype.itemsize or min(shape, default=1) < 0:
         return Head(key, shape, dtype, fault=f"values of the type {dtype}")
     offset = file.tell()
-    data = file.read(min(8, math.prod(shape)) * dtype.itemsize)
-    first = ", ".join(texts(np.frombuffer(data, dtype, len(data) // dtype.itemsize)))
+    data = file.read(min(min(8, math.prod(shape)) * dtype.itemsize, _BEGINNING))  # one value may be of gigabytes
+    whole = len(data) // dtype.itemsize
+    first = ", ".join(texts(np.frombuffer(data, dtype, whole))) if whole else ""
     return Head(key, shape, dtype, columns_first, first=first, offset=offset)
 
 

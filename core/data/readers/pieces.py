@@ -66,7 +66,7 @@ def take_piece(piece: Piece, heads: Mapping[str, Head], room: Path) -> Taken:
     Raises DatasetError when the arrays cannot be read, have other shapes, or do not belong together.
     """
     axes = _checked(piece, heads)
-    names_fault = heads[piece.names].fault if piece.names else ""
+    names_fault = _names_fault(heads[piece.names]) if piece.names else ""
     notes = [f"{piece.names} is not used for the names of classes: it holds {names_fault}."] if names_fault else []
     keys = dict.fromkeys([piece.images, piece.labels, *([piece.names] if piece.names and not names_fault else [])])
     rows = unpacked(piece.file, keys, room)
@@ -93,6 +93,10 @@ def take_piece(piece: Piece, heads: Mapping[str, Head], room: Path) -> Taken:
         number = f"{len(skipped):,} {'picture' if len(skipped) == 1 else 'pictures'}"
         notes.append(f"Left out: {number} of {piece.file.name}, the first {skipped[0].file}: {skipped[0].reason}.")
     return Taken(tuple(images), tuple(skipped), tuple(notes))
+
+
+def _names_fault(head: Head) -> str:
+    return head.fault or ("" if head.bytes else "no values")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Arrays of pictures and labels: any keys, axes and types; nothing is unpickled, and a bad part costs only itself."""
 
 import io
+import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.data.readers import arrays
 from core.data.readers.catalog import recognise
 from core.data.readers.npz_arrays import NPZ_ARRAYS
 from core.data.readers.reader import Found
@@ -350,3 +353,49 @@ def test_arrays_of_something_else_beside_class_folders_leave_them_alone(npz, tmp
         (tmp_path / "set" / name).mkdir()
         (tmp_path / "set" / name / "1.png").write_bytes(b"")
     assert recognise(replace(walk(tmp_path / "set"), room=tmp_path / "room"))[0].name == "image-folder"
+
+
+def test_a_file_of_very_many_arrays_is_refused_and_does_not_fill_the_memory(npz):
+    tree = npz(images=PICTURES, labels=LABELS)
+    with zipfile.ZipFile(tree.files[0].path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(6000):
+            archive.writestr(f"{number}.npy", bytes(16_384))
+    tracemalloc.start()
+    with pytest.raises(DatasetError, match="6,000"):
+        read(tree)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 1024**2
+
+
+def test_a_value_of_a_gigabyte_is_not_read_to_be_shown(tmp_path):
+    path = tmp_path / "labels.npy"
+    header = b"{'descr': '|S1000000000', 'fortran_order': False, 'shape': (2,), }".ljust(118)
+    path.write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + header)
+    os.truncate(path, 2_000_000_128)
+    tracemalloc.start()
+    rows = arrays._rows("labels", path)
+    with pytest.raises(DatasetError, match="too large"):
+        rows.whole()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 1024**2
+
+
+def test_an_array_with_the_name_of_a_hidden_file_is_none(npz):
+    assert "images" in guesses(npz(**{".images": PICTURES, "images": PICTURES, "labels": LABELS}))["images"]
+    with pytest.raises(DatasetError, match="nothing that looks like it"):
+        read(npz(**{".images": PICTURES, ".labels": LABELS}))
+
+
+def test_of_two_arrays_of_one_name_the_first_is_looked_at_and_read(npz):
+    tree = npz(images=PICTURES, labels=LABELS)
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tree.files[0].path, "a") as archive:
+        archive.writestr("images.npy", _entry(PICTURES[:, :, :, 0]))
+    assert (pixels(read(tree)) == PICTURES).all()
+
+
+def test_an_empty_array_of_names_costs_only_the_names(npz):
+    found = read(npz(images=PICTURES, labels=LABELS, class_names=np.array([], "U5")), names="class_names")
+    assert found.classes == ("0", "1", "2")
+    assert "class_names is not used for the names of classes: it holds no values" in found.notes[0]
