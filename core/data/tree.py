@@ -108,8 +108,14 @@ class Tree:
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that puts "9" before "10" and does not care about case; equal only for equal texts."""
     pieces = re.split(r"(\d+)", text)
-    key = [(0, int(piece), "") if index % 2 else (1, 0, piece.casefold()) for index, piece in enumerate(pieces)]
+    key = [_number(piece) if index % 2 else (1, 0, piece.casefold()) for index, piece in enumerate(pieces)]
     return (*key, (2, 0, text))
+
+
+def _number(digits: str) -> tuple[int, int, str]:
+    """A sort key for a number of any length: Python makes no whole number of thousands of digits."""
+    digits = digits.lstrip("0")
+    return 0, len(digits), digits
 
 
 def same_letters(name: str) -> str:

@@ -108,3 +108,8 @@ def test_very_deep_folders_do_no_harm(tmp_path):
     deep.mkdir(parents=True)
     (deep / "1.png").write_bytes(b"")
     assert len(walk(tmp_path / "set").files[0].parts) == 151
+
+
+def test_a_name_of_very_many_digits_has_its_place_too():
+    long = "9" * 5000
+    assert sorted([long, "10", "009", "9"], key=natural) == ["009", "9", "10", long]
