@@ -76,6 +76,7 @@ def revise(dataset: Dataset, changes: Sequence[Change]) -> Dataset:
             expected=f"the newest, {newest}",
             do="Look at that one first",
         )
+    changes = [replace(change, samples=tuple(dict.fromkeys(change.samples))) for change in changes]
     if not any(change.samples for change in changes):
         raise DatasetError("There is nothing to change", found="no picture", expected="at least one")
     revised = _changed(dataset, changes)

@@ -137,3 +137,10 @@ def test_a_run_keeps_the_revision_that_it_used(workspace, tiny_dataset):
     assert store.get(run).facts.revision == 1
     assert dataset_of(workspace, store.get(run)) == before
     assert store.get(store.create(small(revised), revised)).facts.revision == 2
+
+
+def test_a_picture_that_is_named_twice_is_left_out_once(tiny_dataset):
+    first = tiny_dataset.samples[0].id
+    revised = revise(tiny_dataset, [Change("exclude", (first, first))])
+    assert len(revised.samples) == len(tiny_dataset.samples) - 1
+    assert revised.changes[0].sentence == "1 picture left out."
