@@ -207,9 +207,9 @@ def new_folder(workspace: Workspace, name: str, id: str = "") -> Iterator[Path]:
     """
     sweep(workspace)
     folder = workspace.incoming / (id or new_id(name))
+    with storage_errors(folder):
+        folder.mkdir(parents=True)  # before all else: one that is there already is somebody else's
     try:
-        with storage_errors(folder):
-            folder.mkdir(parents=True)
         yield folder
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from core.data.dataset import load_dataset
 from core.data.incoming import SplitRule, discard, inspect, keep, load_proposal, recover, sweep
 from core.data.library import Library
 from core.data.loading import read_image
-from core.errors import ArchiveError, DatasetError
+from core.errors import ArchiveError, DatasetError, FoveaError
 
 
 def snapshot(folder) -> dict[str, bytes]:
@@ -409,3 +409,11 @@ def test_a_proposal_whose_keeping_was_ended_in_the_middle_is_there_again(workspa
 
     assert load_proposal(workspace, proposal.id).samples == proposal.samples
     assert not (proposal.folder / "masks").exists()
+
+
+def test_an_import_that_takes_the_id_of_another_one_leaves_that_alone(workspace, plant):
+    source = plant("cells", {"cat/": 4, "dog/": 4})
+    first = inspect(workspace, source, id="cells-1a2b3c")
+    with pytest.raises((FoveaError, FileExistsError)):
+        inspect(workspace, source, id="cells-1a2b3c")
+    assert load_proposal(workspace, first.id).samples == first.samples
