@@ -85,7 +85,7 @@ def _of_findings(workspace: Workspace, dataset: Dataset, wanted: Sequence[str], 
     """The changes of the repairs of some findings of the last check; without one, it is made now, without labels."""
     if not wanted:
         return []
-    report = read_report(workspace, dataset)
+    report = read_report(workspace, dataset, last=True)  # whose numbers were shown
     if report is None:
         report = check_health(str(workspace.root), dataset.reference, labels=False)
     changes = []

@@ -116,6 +116,13 @@ class Dataset:
     revision: int = 1  # 1 as it was imported
     changes: tuple[Change, ...] = ()  # what makes this revision differ from the one before it
 
+    @cached_property
+    def key(self) -> str:
+        """16 hexadecimal digits that change with the fingerprint, and with the ids, groups and near duplicates of the
+        samples: of two copies of one file either may be left out, and the fingerprint is the same."""
+        rows = "\n".join(f"{sample.id} {sample.twins} {sample.group}" for sample in self.samples)
+        return fingerprint(self.fingerprint, rows)
+
     @property
     def reference(self) -> str:
         """How a command calls this very revision: "cells-1a2b3c@2"."""

@@ -122,9 +122,7 @@ def units_of(dataset: Dataset) -> list[str]:
 
 def _file(workspace: Workspace, dataset: Dataset) -> Path:
     """Where it lies: with what else is kept of the dataset, by all that it depends on."""
-    rows = "\n".join(f"{sample.id} {sample.twins} {sample.group}" for sample in dataset.samples)
-    key = fingerprint(VERSION, dataset.fingerprint, rows)
-    return cache_folder(workspace.cache, dataset.id) / "embedding" / f"{key}.npz"
+    return cache_folder(workspace.cache, dataset.id) / "embedding" / f"{fingerprint(VERSION, dataset.key)}.npz"
 
 
 def _write(path: Path, embedding: Embedding) -> None:

@@ -1,7 +1,12 @@
 """The commands about trust in data: what is wrong, mending it, and the revisions that this makes."""
 
+import os
+from dataclasses import replace
+
 import pytest
 
+from core.data.health.finding import Finding, HealthReport
+from core.data.health.store import write_report
 from core.data.smear import CELLS
 from tests.planted import cell, cells, imported, saved
 
@@ -99,3 +104,15 @@ def test_health_of_a_dataset_that_is_not_there_is_a_sentence(command):
     code, _, err = command("health", "nothing-000000")
     assert code == 2
     assert "There is no such dataset" in err
+
+
+def test_a_number_is_that_of_the_list_that_was_shown_last(planted, workspace, answer):
+    """A report with labels is kept beside a later one without; the numbers a person sees are those of the later."""
+    quick = answer("health", planted.id, "--quick")["findings"]
+    full = HealthReport.from_json(answer("health", planted.id, "--quick"))
+    extra = Finding("wrong-labels", "error", "1 label is likely wrong.", "Look at it.")
+    write_report(workspace, planted, replace(full, findings=(extra, *full.findings)), labels=True)
+    os.utime(next((workspace.cache).rglob("*-full-*.json")), (0, 0))
+    number = next(place for place, one in enumerate(quick, 1) if one["check"] == "copies-across-splits")
+    mended = answer("repair", planted.id, str(number), "--option", "1")
+    assert any("moved to" in change for change in mended["changes"])

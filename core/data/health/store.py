@@ -11,14 +11,15 @@ from core.workspace import Workspace, read_json, write_json
 VERSION = 1  # of what the checks find; rises when one of them changes, and older reports are then forgotten
 
 
-def read_report(workspace: Workspace, dataset: Dataset) -> HealthReport | None:
-    """What was found last in these very images, labels and splits; None where nobody has looked yet.
+def read_report(workspace: Workspace, dataset: Dataset, *, last: bool = False) -> HealthReport | None:
+    """What was found in these very images, labels, groups and splits; None where nobody has looked yet.
 
-    A report that includes the labels goes before one that does not.
+    A report that includes the labels goes before one that does not, or with `last` the later before the earlier.
     """
-    for labels in (True, False):
+    paths = [_path(workspace, dataset, labels) for labels in (True, False)]
+    for path in sorted(paths, key=_written, reverse=True) if last else paths:
         try:
-            report = HealthReport.from_json(read_json(_path(workspace, dataset, labels)))
+            report = HealthReport.from_json(read_json(path))
         except (KeyError, TypeError):
             continue
         return replace(report, dataset=dataset.id, revision=dataset.revision)
@@ -30,6 +31,13 @@ def write_report(workspace: Workspace, dataset: Dataset, report: HealthReport, *
     write_json(_path(workspace, dataset, labels), report.to_json())
 
 
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # nobody has looked in this way
+        return 0.0
+
+
 def _path(workspace: Workspace, dataset: Dataset, labels: bool) -> Path:
     kind = "full" if labels else "quick"
-    return cache_folder(workspace.cache, dataset.id) / "health" / f"{dataset.fingerprint}-{kind}-{VERSION}.json"
+    return cache_folder(workspace.cache, dataset.id) / "health" / f"{dataset.key}-{kind}-{VERSION}.json"

@@ -37,3 +37,11 @@ def test_a_report_that_cannot_be_read_counts_as_none(workspace, tiny_dataset):
     file = next(workspace.cache.rglob("*-full-*.json"))
     file.write_text('{"dataset": 1}')
     assert read_report(workspace, tiny_dataset) is None
+
+
+def test_a_report_is_not_that_of_a_revision_with_other_pictures_of_the_same_content(workspace, tiny_dataset):
+    """Of two copies either may be left out: the fingerprint is the same, and what a report names is not."""
+    write_report(workspace, tiny_dataset, _report(tiny_dataset), labels=False)
+    first, *others = tiny_dataset.samples
+    assert read_report(workspace, replace(tiny_dataset, samples=(replace(first, id="000999"), *others))) is None
+    assert read_report(workspace, replace(tiny_dataset, samples=(replace(first, group="p7"), *others))) is None
