@@ -12,7 +12,7 @@ from core.data.library import Library
 from core.data.prints import pairs_of
 from core.errors import WeightsError
 from core.integrity.checks import CHECKS
-from core.integrity.subject import Subject, possible
+from core.integrity.subject import Subject, number_of, possible
 from core.workspace import Workspace
 
 Report = Callable[[int, int], None]  # steps done, steps in all
@@ -36,7 +36,11 @@ def check_health(root: str, reference: str, *, labels: bool = True, report: Repo
     subject = Subject(dataset, facts, pairs_of(dataset))
     names = [check.name for check in CHECKS]
     findings = [finding for check in CHECKS for finding in check.look(subject)]
-    if labels and not facts.unreadable:
+    if labels and facts.unreadable:
+        unread = number_of(len(facts.unreadable))
+        what = f"Labels and strange pictures were not looked for, since {unread} cannot be read."
+        findings.append(Finding(LABELS, "note", what, "Leave out what cannot be read, then check again."))
+    elif labels:
         names += [LABELS, OUTLIERS]
         findings += _of_labels(
             workspace, dataset, lambda done, of: tell(pictures + done * _DEAR * pictures // of, steps)

@@ -137,3 +137,12 @@ def test_a_demo_with_wrong_labels_and_one_without(workspace):
         report = check_health(str(workspace.root), dataset.id)
         graver = {finding.check for finding in report.findings if finding.severity != "note"}
         assert graver == ({"wrong-labels"} if expected else set())
+
+
+def test_one_damaged_file_does_not_silently_keep_labels_from_being_looked_at(workspace, tiny_dataset, monkeypatch):
+    monkeypatch.setattr(embedding, "embed", lambda *_, **__: pytest.fail("its pictures cannot all be read"))
+    tiny_dataset.path(tiny_dataset.samples[0]).write_bytes(b"gone")
+    report = check_health(str(workspace.root), tiny_dataset.id)
+    (note,) = [finding for finding in report.findings if finding.check == "wrong-labels"]
+    assert note.severity == "note"
+    assert "cannot be read" in note.message
