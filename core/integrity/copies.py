@@ -6,10 +6,12 @@ recompressed (`core.data.prints`). Copies of copies are one set.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from core.data.dataset import SPLITS, Change, Sample
 from core.data.health.finding import Finding, Repair
 from core.data.prints import twins_of
+from core.data.split import units
 from core.integrity.subject import MOST_EVIDENCE, Subject, number_of, some
 
 MANY = 0.02  # of the pictures: so many superfluous copies are more than a note
@@ -37,7 +39,10 @@ def across_splits(subject: Subject) -> Iterator[Finding]:
         evidence=_evidence(torn),
         files=subject.names(sample.id for found in torn for sample in found),
         figures={"sets": len(torn), "pictures": sum(map(len, torn)), "how": dict(hows), **seen[1]},
-        repairs=(_gathered(torn, "Put each set into one split", "its copies were in another split."), _once(torn)),
+        repairs=(
+            _gathered(subject, torn, "Put each set into one split", "its copies were in another split."),
+            _once(torn),
+        ),
     )
 
 
@@ -118,7 +123,9 @@ def parted_groups(subject: Subject) -> Iterator[Finding]:
         evidence=_evidence(list(torn.values())),
         files=subject.names(sample.id for found in torn.values() for sample in found),
         figures={"groups": len(torn), "of": len(groups), "pictures": pictures, **seen[1]},
-        repairs=(_gathered(list(torn.values()), "Put each group into one split", "its group was in another split."),),
+        repairs=(
+            _gathered(subject, list(torn.values()), "Put each group into one split", "its group was in another split."),
+        ),
     )
 
 
@@ -172,10 +179,19 @@ def _evidence(sets: Sequence[Set]) -> tuple[tuple[str, ...], ...]:
     return tuple(shown)
 
 
-def _gathered(sets: Sequence[Set], label: str, why: str) -> Repair:
-    """The repair that moves each set to the split in which most of it is; of as many, to train."""
+def _gathered(subject: Subject, sets: Sequence[Set], label: str, why: str) -> Repair:
+    """The repair that moves each set to the split in which most of it is; of as many, to train.
+
+    Whatever belongs to a part of it goes along: copies may be of several groups, and must not part these.
+    """
+    twins = twins_of(subject.dataset.samples, subject.pairs)
+    named = units([replace(one, twins=twins.get(one.id, "")) for one in subject.dataset.samples])
+    unit_of = {sample.id: unit for sample, unit in zip(subject.dataset.samples, named, strict=True)}
+    whole: dict[str, list[Sample]] = defaultdict(list)
+    for sample in subject.dataset.samples:
+        whole[unit_of[sample.id]].append(sample)
     moving: dict[str, list[str]] = defaultdict(list)
-    for found in sets:
+    for found in (whole[unit] for unit in dict.fromkeys(unit_of[one.id] for members in sets for one in members)):
         counted = Counter(sample.split for sample in found)
         home = max(SPLITS, key=lambda split: counted[split])
         moving[home] += [sample.id for sample in found if sample.split != home]

@@ -105,3 +105,15 @@ def test_a_group_on_both_sides_is_an_error_and_is_brought_together(kept, found):
     assert finding.severity == "error"
     revised = revise(dataset, finding.repairs[0].changes)
     assert "parted-groups" not in found(revised)
+
+
+def test_bringing_copies_together_does_not_part_the_groups_they_are_of(kept, found):
+    """A copy of a picture of one group is in another group, on the other side: else one repair undoes the other."""
+    dataset = kept(cells() | {f"test/{ONE}/copy.jpg": _changed(cell(0, 0))["mirrored"]})
+    of = {f"train/{ONE}/000.jpg": "A", f"train/{ONE}/001.jpg": "A", f"train/{ONE}/002.jpg": "A"}
+    of |= {f"test/{ONE}/copy.jpg": "B", f"test/{OTHER}/008.jpg": "B", f"test/{OTHER}/009.jpg": "B"}
+    dataset = replace(dataset, samples=tuple(replace(one, group=of.get(one.name, "")) for one in dataset.samples))
+    save_dataset(dataset)
+    (finding,) = found(dataset)["copies-across-splits"]
+    revised = revise(dataset, finding.repairs[0].changes)
+    assert not {"copies-across-splits", "parted-groups"} & set(found(revised))
