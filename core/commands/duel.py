@@ -56,7 +56,7 @@ def _duel(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     id = duel.make(
         str(workspace.root),
         recipe.to_json(),
-        dataset.id,
+        dataset.reference,
         {label: choice.model_dump(mode="json") for label, choice in policies.items()},
         seeds,
         name,

@@ -33,7 +33,7 @@ def _repeat(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     dataset = Library(workspace).get(arguments.dataset)
     name, arguments.name = arguments.name or "", None
     recipe = recipe_from(arguments, workspace, dataset)
-    id = repeats.make(str(workspace.root), recipe.to_json(), dataset.id, seeds, arguments.folds, name)
+    id = repeats.make(str(workspace.root), recipe.to_json(), dataset.reference, seeds, arguments.folds, name)
     work_on(StudyStore(workspace).get(id), workspace, repeats.told, detach=arguments.detach)
     return repeats.summarise(str(workspace.root), id)
 

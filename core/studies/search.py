@@ -81,6 +81,7 @@ class SearchSpec:
     seed: int = 0  # of the draws; the trials themselves all train with the recipe's seed
     minutes: float | None = None  # of training, after which no further trial begins
     fingerprint: str = ""  # of the dataset when the search began
+    revision: int = 0  # of the dataset, which all trials learn from; 0 for the newest, in older searches
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -211,7 +212,7 @@ def begin(workspace: Workspace, recipe: Recipe, dataset: Dataset, spec: SearchSp
     """Make a search and start its driver. Raises RecipeError or DatasetError for what cannot be searched."""
     recipe = recipe.set({"dataset": dataset.id})
     check_search(recipe, dataset, spec)
-    spec = replace(spec, fingerprint=dataset.fingerprint)
+    spec = replace(spec, fingerprint=dataset.fingerprint, revision=dataset.revision)
     if spec.sampler == "grid":
         spec = replace(spec, trials=min(spec.trials, combinations(spec.space) or spec.trials))
     told = name or "Search: " + ", ".join(label_of(recipe, span.path) for span in spec.space)

@@ -187,7 +187,8 @@ class Driver:
         return found
 
     def _dataset(self, dataset_id: str) -> Dataset:
-        dataset = Library(self.store.workspace).get(dataset_id)
+        at = f"@{self.spec.revision}" if self.spec.revision else ""
+        dataset = Library(self.store.workspace).get(dataset_id + at)
         if dataset.fingerprint != self.spec.fingerprint:
             raise DatasetError(
                 f"The dataset {dataset.name!r} is not the one this search began with",

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from core.augment.policies import PolicyStore
+from core.data.dataset import Change
+from core.data.revisions import revise
 from core.executors.local import LocalExecutor
 from core.recipe import TransformChoice
 from core.runs.store import RunStore
@@ -72,3 +74,13 @@ def test_what_is_no_duel_is_refused_in_one_line(command, tiny_dataset, workspace
     assert (code, out) == (2, "")
     assert told in err.splitlines()[-1]
     assert RunStore(workspace).list() == []
+
+
+def test_a_duel_is_on_the_revision_that_was_named(command, tiny_dataset, workspace, monkeypatch):
+    monkeypatch.setattr(LocalExecutor, "advance", lambda self: None)
+    revise(tiny_dataset, [Change("exclude", (tiny_dataset.samples[0].id,))])
+    words = ("--policies", "none,light", "--seeds", "3", "--detach", "--json")
+    for reference, revision in ((f"{tiny_dataset.id}@1", 1), (tiny_dataset.id, 2)):
+        code, out, err = command("duel", reference, *words, *SETTINGS)
+        assert code == 0, err
+        assert {RunStore(workspace).get(run["run"]).facts.revision for run in json.loads(out)["runs"]} == {revision}

@@ -9,6 +9,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from core.data.dataset import Change
+from core.data.revisions import revise
 from core.errors import RunError
 from core.executors.local import LocalExecutor
 from core.recipe import Recipe
@@ -389,6 +391,14 @@ def test_a_changed_dataset_ends_the_search_with_one_sentence(begin, executor, ti
 
     assert ended.state == "failed"
     assert "is not the one this search began with" in ended.sentence
+
+
+def test_a_search_goes_on_with_the_revision_that_it_began_with(begin, executor, tiny_dataset):
+    study = begin(trials=2)
+    revise(tiny_dataset, [Change("exclude", (tiny_dataset.samples[0].id,))])
+    ended, _ = driven(study, executor)
+
+    assert (ended.state, ended.trials) == ("finished", 2), ended.sentence
 
 
 def test_masks_are_searched_by_their_dice(workspace, executor, monkeypatch):
