@@ -294,3 +294,25 @@ def test_of_masks_dice_decides_and_its_parts_add_up_to_the_report(workspace, sto
     assert pair.differences == pytest.approx(np.subtract(dice[1], dice[0]))
     assert [one.label for one in pair.per_class] == ["background", "polyp"]
     assert pair.per_class[1].gap.mean == pytest.approx(pair.gap.mean)
+
+
+def test_a_verdict_before_the_last_run_is_said_to_be_preliminary(made, store, workspace):
+    study = made(seeds=(0, 1, 2, 3))
+    for member in study.members[:6]:
+        end(store, member.run, range(3))
+    assert "6 of 8 runs" in table_of(workspace, study).caution
+    for member in study.members[6:]:
+        end(store, member.run, range(3))
+    assert "of 8 runs" not in table_of(workspace, study).caution
+
+
+def test_answers_to_other_images_are_not_compared(made, store, workspace):
+    study = made(seeds=(0, 1, 2, 3))
+    for member in study.members:
+        end(store, member.run, range(3))
+    path = store.get(study.members[-1].run).paths.predictions("validation")
+    table = PredictionTable.read(path)
+    replace(table, ids=tuple(f"1{id[1:]}" for id in table.ids)).write(path)
+    table = table_of(workspace, study)
+    assert table.pairs[0].seeds == (0, 1, 2)
+    assert "other images" in table.runs[-1].sentence
