@@ -277,9 +277,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _advance(executor, ending, 2)
         if not (went_well and turn < MOST_RUNS and executor.store.queue() and _keeps_nothing(executor, folder.name)):
             break
-        waiting = _offer(executor)
-        _advance(executor, ending)  # which gives this process the next run, unless there is a better one
-        run_id = withdraw(executor.store, waiting)
+        try:
+            waiting = _offer(executor)
+            _advance(executor, ending)  # which gives this process the next run, unless there is a better one
+            run_id = withdraw(executor.store, waiting)
+        except StorageError as error:  # a full disk, or a lock that is not to be had: who looks next starts the run
+            sys.stderr.write(f"{error}\n")
+            return 0
         if run_id is None:
             return 0
         folder = executor.store.paths(run_id).folder

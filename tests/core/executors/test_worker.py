@@ -284,6 +284,28 @@ def test_a_worker_that_cannot_start_the_next_run_says_so_in_one_sentence(store, 
     assert told == "Nothing more can be written."
 
 
+CANNOT_OFFER = """
+import sys
+from core.errors import StorageError
+from core.executors import worker
+from core.runs.run import RunState
+def full(workspace):
+    raise StorageError("Nothing more can be written")
+worker.new_spare_folder = full
+worker.work = lambda folder, **how: RunState.FINISHED
+worker.LocalExecutor.advance = lambda executor: None
+sys.exit(worker.main(sys.argv[1:]))
+"""
+
+
+def test_a_worker_that_cannot_offer_itself_for_the_next_run_says_so_in_one_sentence(store, tiny_dataset):
+    first, second = (store.create(small(tiny_dataset), tiny_dataset) for _ in range(2))
+    store.enqueue(second)
+    command = [sys.executable, "-c", CANNOT_OFFER, str(store.paths(first).folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "Nothing more can be written.\n")
+
+
 def test_a_disk_without_room_for_the_start_is_told_and_raised(store, tiny_dataset):
     resource = pytest.importorskip("resource")
     run_id = store.create(small(tiny_dataset), tiny_dataset)
