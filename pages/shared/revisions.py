@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.data.dataset import Change, Dataset, Sample
 from core.data.revisions import Revision, restore
-from pages.shared import cache, gallery
+from pages.shared import cache, gallery, state
 from pages.shared.masks import OFF, held
 from pages.shared.pickers import or_stop
 from pages.shared.repair import done, mend, names_of
@@ -82,12 +82,18 @@ def _became(before: Dataset, sample: Sample, change: Change) -> str:
 
 
 def split_button(dataset: Dataset) -> None:
-    """A button that opens the choice of another split."""
+    """A button that opens the choice of another split, which stays open when the page runs anew, as after a check."""
     if st.button("Split anew", key="split_anew", icon=":material/call_split:"):
+        st.session_state[state.SPLITTING] = dataset.reference
+    if st.session_state.get(state.SPLITTING) == dataset.reference:
         _split_anew(dataset)
 
 
-@st.dialog("Split anew", width="large", icon=":material/call_split:")
+def _closed() -> None:
+    st.session_state[state.SPLITTING] = None
+
+
+@st.dialog("Split anew", width="large", icon=":material/call_split:", on_dismiss=_closed)
 def _split_anew(dataset: Dataset) -> None:
     st.markdown(
         "All pictures are dealt anew, those of the test split too, as a new revision. A model that learned before may "

@@ -25,6 +25,7 @@ PROPOSAL = "proposal_in_hand"  # id of what an import found and nobody has kept 
 CELL = "cell_in_hand"  # (run, split, true class, predicted class) chosen in the confusion matrix
 IMAGE = "image_in_hand"  # (run, split, sample id) chosen among the images of an evaluated split
 TICKED = "pictures_ticked"  # (reference of a dataset, ids of the pictures that are ticked in it)
+SPLITTING = "split_anew_open"  # reference of the dataset whose split anew is being asked about
 WATCHED = "run_watched"  # id of the run that the Train page shows; "" while choosing a new one; None: undecided
 NEWS = "news"  # one sentence to show after a change of page
 

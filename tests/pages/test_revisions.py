@@ -44,4 +44,7 @@ def test_a_split_anew_is_asked_about_before_it_is_dealt(visit, tiny_dataset, wor
     well(app)
     assert app.number_input(key="anew_seed").value == 0
     assert app.button(key="deal").label == "Deal anew"
+    app.run()  # as at the end of a check
+    well(app)
+    assert app.button(key="deal"), "it stays open"
     assert Library(workspace).get(tiny_dataset.id).revision == 1
