@@ -429,7 +429,7 @@ def _preliminary(counted: int, planned: int) -> str:
     if counted == planned:
         return ""
     return (
-        f" Only {counted} of {planned} runs count so far: wait for the last, since early looks find chance differences."
+        f" Only {counted} of {planned} runs count so far: wait for the last, since early looks are fooled more often."
     )
 
 
