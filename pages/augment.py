@@ -155,7 +155,7 @@ def bench(id: str) -> None:
     st.session_state[NOW] = dataset.task, choice.model_dump(mode="json"), seed
     # When a fragment draws fewer things into a grid than before, Streamlit 1.67 leaves the others standing.
     rows = [(row.name, len(row.values)) for row in resolve(choice)]
-    shape = (label, drawn, st.session_state.get("augment_question"), rows)
+    shape = (label, drawn, st.session_state.get("augment_question") or DUEL, rows)
     before, st.session_state[SHAPE] = st.session_state.get(SHAPE), shape
     if shape != before and not whole:
         st.rerun()

@@ -17,6 +17,21 @@ from tests.browser.steps import MINUTE, button, points, type_number, wait_for
 SEEDS = 3
 
 
+@pytest.mark.timeout(300)
+def test_the_first_touch_of_the_page_starts_a_duel(page: Page, serve, workspace: Workspace, complaints):
+    cells = make_demo(workspace, "blood-smear", {"classes": 2, "images": 40, "size": 32, "seed": 0})
+    keep(workspace, cells.id, name="Few cells")
+    with serve(workspace) as address:
+        page.goto(f"{address}/augment")
+        settle(page)
+        button(page, "duel_start").click()
+        expect(page.get_by_role("heading", level=1, name="Runs")).to_be_visible(timeout=MINUTE)
+        settle(page)
+        assert_well(page)
+    assert len(StudyStore(workspace).list()) == 1
+    assert complaints == []
+
+
 @pytest.mark.timeout(600)
 def test_two_policies_meet_and_the_page_says_whether_one_is_better(page: Page, serve, workspace: Workspace, complaints):
     cells = make_demo(workspace, "blood-smear", {"classes": 3, "images": 60, "size": 32, "seed": 0})
