@@ -144,3 +144,12 @@ def test_a_picture_that_is_named_twice_is_left_out_once(tiny_dataset):
     revised = revise(tiny_dataset, [Change("exclude", (first, first))])
     assert len(revised.samples) == len(tiny_dataset.samples) - 1
     assert revised.changes[0].sentence == "1 picture left out."
+
+
+def test_groups_can_be_taken_back_though_the_splits_are_the_same(tiny_dataset):
+    everything = tuple(sample.id for sample in tiny_dataset.samples)
+    dealt = revise(tiny_dataset, [Change("deal", everything, SplitRule(seed=1).to_json())])
+    grouped = revise(dealt, [Change("deal", everything, SplitRule(seed=1, groups="{group}").to_json())])
+    assert grouped.fingerprint == dealt.fingerprint
+    assert grouped.samples[0].group
+    assert restore(grouped, 2).samples == dealt.samples
