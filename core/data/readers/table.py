@@ -22,6 +22,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BYTES = 128 * 1024**2  # of a table; it could be one single line
 MOST_ROWS = 1_000_000
 MOST_NAMED = 10_000  # rows that are left out are named one by one up to here
+LONGEST_NAMED = 255  # letters by which one is named; a cell may have as many as the table
 _LOOK = 100  # lines by which the separator is found out
 _JOINED = 200  # lines that one quoted cell may reach over
 _ELSE = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
@@ -31,18 +32,15 @@ _ELSE = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in ra
 class Faults:
     """What was odd while rows were read."""
 
-    rows: list[Skipped] = field(default_factory=list)  # left out, with the reason
-    unnamed: int = 0  # left out as well, beyond those
+    rows: list[Skipped] = field(default_factory=list)  # left out, with the reason, up to a number
     misfits: int = 0  # rows of more or fewer cells than there are columns
     other_letters: int = 0  # rows with characters that are no UTF-8
     other_separator: int = 0  # rows separated otherwise than the header
 
     def leave_out(self, file: str, reason: str) -> None:
-        """Name one that is left out, or only count it where there are too many."""
+        """Name one that is left out, where there are not too many; whoever calls this counts them."""
         if len(self.rows) < MOST_NAMED:
-            self.rows.append(Skipped(file, reason))
-        else:
-            self.unnamed += 1
+            self.rows.append(Skipped(file[:LONGEST_NAMED] + "…" * (len(file) > LONGEST_NAMED), reason))
 
 
 @dataclass(frozen=True)
