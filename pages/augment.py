@@ -147,7 +147,7 @@ def bench(id: str) -> None:
     left, right = st.columns(2, gap="medium")  # pictures first: on a phone they stand above the sliders
     with right:
         label, choice = policy_builder(dataset.task, there)
-    with left:
+    with left.container(key="bench_pictures"):
         samples = choose_pictures(dataset)
         seed = st.session_state["augment_seed"]
         sides = {label: choice} | {name: one for name, one in compare_widget(there).items() if not same(one, choice)}
