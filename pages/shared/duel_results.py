@@ -12,6 +12,7 @@ from pages.shared.words import count, plain, spread_words
 ICONS = {"better": ":material/trending_up:", "worse": ":material/trending_down:", "no evidence": ":material/balance:"}
 COLOURS = {"better": "green", "worse": "red", "no evidence": "gray"}
 MISSING = "–"
+FIGURE_WIDTH = 130  # pixels, for a mean and its deviation: a table keeps the widths of what it showed first
 
 
 def results(study: Study, table: DuelTable) -> None:
@@ -31,12 +32,14 @@ def results(study: Study, table: DuelTable) -> None:
     with right:
         drawn = differences(table, identity=study.id)
         st.plotly_chart(drawn, key="duel_differences", config=PLAIN_FIGURE, alt="Paired differences with intervals")
+    figures = [one.label for one in table.policies[0].figures]
     st.dataframe(
         [
             {"policy": line.label, **{one.label: spread_words(one.mean, one.std) for one in line.figures}}
             for line in table.policies
         ],
         hide_index=True,
+        column_config={label: st.column_config.TextColumn(width=FIGURE_WIDTH) for label in figures},
         key="duel_policies_table",
         width="content",
         alt="Mean and standard deviation of each policy over the seeds",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean
 
 import pandas as pd
 import streamlit as st
@@ -16,11 +17,12 @@ from core.studies.study import Study, StudyStore
 from pages.shared import cache, duel_results, fields, live, search, state
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
-from pages.shared.words import bounds, count, moment, plain, spread_words
+from pages.shared.words import bounds, count, duration, moment, plain, spread_words
 
 HELD = "study_in_hand"  # the session key of a study's id
 VIEW = "runs_view"  # what the Runs page shows: RUNS or STUDIES
 RUNS, STUDIES = "runs", "studies"
+AT_WORK = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING)
 SECONDS = 2  # between looks at a study at work
 WORDS = {"seeds": "seeds", "folds": "folds", "search": "search", duel.KIND: "duel"}
 
@@ -105,7 +107,7 @@ def _runs_together(study: Study) -> None:
         now = standing(study, states)
         with or_stop():
             table, pending = cache.study_table(study, states)
-        _headline(study, now)
+        _headline(study, now, _left(study))
         if table is None:
             st.caption("Adding up what the runs say …")
         elif isinstance(table, DuelTable):
@@ -121,7 +123,22 @@ def _runs_together(study: Study) -> None:
     tick()
 
 
-def _headline(study: Study, now: Standing) -> None:
+def _left(study: Study) -> float | None:
+    """Seconds that the runs still waiting or at work will take, each as long as those of its policy that are done, or
+    as all of them; None before one is done."""
+    runs = {run.id: run for run in cache.runs()}
+    mine = [runs[member.run] for member in study.members if member.run in runs]
+    done = [run for run in mine if run.state is RunState.FINISHED]
+    if not done:
+        return None
+    left = 0.0
+    for run in (run for run in mine if run.state in AT_WORK):
+        alike = [other.seconds for other in done if other.policy == run.policy] or [other.seconds for other in done]
+        left += mean(alike) * (1 - run.epochs_done / max(1, run.epochs))
+    return left
+
+
+def _headline(study: Study, now: Standing, left: float | None) -> None:
     st.markdown(f"#### {plain(study.name, 60)}")
     parts = [f"{now.finished} of {count(now.planned, 'run')} finished"]
     parts += [f"{now.at_work} waiting or at work"] if now.at_work else []
@@ -131,6 +148,7 @@ def _headline(study: Study, now: Standing) -> None:
     if now.is_over:
         st.markdown(told)
     else:
+        told += f" · about {duration(max(1, round(left)))} left" if left is not None else ""
         st.progress(now.finished / max(1, now.planned), told)
     with st.container(horizontal=True, key="study_actions"):
         if now.at_work and st.button("Stop all", key="study_stop", icon=":material/stop_circle:"):

@@ -152,7 +152,9 @@ def test_a_duel_at_work_tells_how_far_it_is_and_gives_no_verdict(visit, made, wo
     study = made(("none", "light", "heavy"))
     InlineExecutor(workspace).submit(study.members[0].run)
     app = opened(visit, study)
-    assert "1 of 9 runs finished" in str([bar.proto for bar in app.get("progress")])
+    told = str([bar.proto for bar in app.get("progress")])
+    assert "1 of 9 runs finished" in told
+    assert "s left" in told
     assert "No verdict on all policies yet" in words(app)
     app.button(key="study_stop").click().run()
     well(app)
