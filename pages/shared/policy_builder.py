@@ -194,7 +194,7 @@ def _save(chosen: Policy, rows: tuple[TransformChoice, ...], key: str) -> None:
                 saved = cache.policies().save(name, rows, replace=own and name == chosen.name)
             _reset(saved.name)
             st.session_state[f"{key}_next"] = saved.name
-            state.tell(f"Saved the policy {saved.name}.")
+            state.tell(f"Saved the policy {plain(saved.name)}.")
             st.rerun()
         if own and st.button(f"Delete {plain(chosen.label, 30)}", key="policy_delete", icon=":material/delete:"):
             with or_stop():

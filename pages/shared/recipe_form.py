@@ -26,6 +26,7 @@ OWN = "own"  # the choice made on the Augment page, among the policies
 OF_PRESET = "preset"  # the rows that the preset brings with it, among the policies
 FORMS = {"classification": classifier_form, "segmentation": segmenter_form}
 KEPT = (PRESET, TASK, POLICY, SEED, REPORT, RECIPE, fields.key("name"))  # whatever preset is chosen
+VARYING = (["augment", "policy"], ["augment", "rows"])  # what an augmentation is, as the heads of paths
 NOT_OF_PRESET = ("dataset", "name", "seed", "preset")  # fields that a preset does not mean to set
 
 
@@ -178,8 +179,13 @@ def _about(base: Recipe, recipe: Recipe) -> None:
 
 
 def _unlike(base: Recipe, recipe: Recipe) -> list[Difference]:
-    """Where a recipe is unlike its preset; phases of another number are one difference."""
+    """Where a recipe is unlike its preset; rows of another augmentation are one difference, and so are phases of
+    another number."""
     changed = [found for found in diff(base, recipe) if found.path.split(".")[0] not in NOT_OF_PRESET]
+    varied = [found for found in changed if found.path == "augment.policy"]
+    if any(found.path.startswith("augment.rows") for found in changed):
+        varied = varied or [Difference("augment.rows", "as the preset", "changed")]
+        changed = [*varied, *(found for found in changed if found.path.split(".")[:2] not in VARYING)]
     if len(base.phases) == len(recipe.phases):
         return changed
     numbers = (count(len(one.phases), "phase") for one in (base, recipe))
@@ -211,7 +217,7 @@ def _augmentation(base: Recipe) -> AugmentChoice:
     if base.augment.rows is not None:
         options = {OF_PRESET: "As the preset"} | options
     if own:
-        options |= {OWN: own.policy.capitalize()}
+        options |= {OWN: plain(own.policy[:1].upper() + own.policy[1:], 30)}
     if st.session_state.get(POLICY) not in options:
         st.session_state[POLICY] = OF_PRESET if OF_PRESET in options else base.augment.policy
     name = st.segmented_control(

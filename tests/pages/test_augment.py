@@ -3,6 +3,7 @@ import pytest
 from core.augment.catalog import POLICIES, TRANSFORMS
 from core.augment.policies import PolicyStore
 from core.presets import DEFAULTS, preset
+from pages.shared.words import plain
 from tests.pages.conftest import well, words
 
 
@@ -84,6 +85,11 @@ def test_a_policy_is_saved_by_name_goes_to_the_train_page_and_is_deleted(visit, 
     app.button(key="to_train").click().run()
     well(app)
     assert app.session_state["augment_in_hand"]["policy"] == saved.name
+    chosen = app.segmented_control(key="train_policy")
+    assert chosen.proto.options[-1].content == plain("My <b>lamp</b>"), "as it was written"
+    assert [line.value for line in app.markdown if " → " in line.value] == [
+        f"augmentation: light → **{plain(saved.name)}**"
+    ], "its rows are one choice"
     visit("augment")
     app.button(key="policy_delete").click().run()
     well(app)
