@@ -20,6 +20,7 @@ from core.data.dataset import IGNORE, Dataset, Sample
 from core.data.library import Library
 from core.data.loading import fit_image, jpeg, read_image
 from core.data.mask_files import fit_mask, read_mask
+from core.data.split import units
 from core.errors import DatasetError
 from core.metrics.intervals import bootstrap_images
 from core.metrics.segmentation import background_of
@@ -175,7 +176,8 @@ def _share(sums: np.ndarray) -> np.ndarray:
 
 def _unseen(folder: Path, reference: str, trained: Trained) -> tuple[Dataset, list[Sample]]:
     """The dataset in the splits of the run where it is the run's own, and the pictures to judge by: those of the
-    validation split that the model has not learned from and that are not sealed as its test pictures."""
+    validation split that the model has not learned from, nor from a near duplicate or another of their group, and that
+    are not sealed in the same way as its test pictures."""
     workspace = Workspace(folder.absolute().parent.parent)
     own = dataset_of(workspace, RunStore(workspace).get(folder.name))
     dataset = Library(workspace).get(reference)
@@ -188,8 +190,9 @@ def _unseen(folder: Path, reference: str, trained: Trained) -> tuple[Dataset, li
             expected=", ".join(trained.classes),
             do="Choose a run on this dataset",
         )
-    closed = {sample.digest for split in ("train", "test") for sample in own.of(split)}
-    samples = [sample for sample in dataset.of("validation") if sample.digest not in closed]
+    unit_of = {sample.digest: unit for sample, unit in zip(own.samples, units(own.samples), strict=True)}
+    closed = {unit_of[sample.digest] for split in ("train", "test") for sample in own.of(split)}
+    samples = [one for one in dataset.of("validation") if unit_of.get(one.digest, one.digest) not in closed]
     if not samples:
         raise DatasetError(
             f"There is no picture in {dataset.name!r} to judge by",

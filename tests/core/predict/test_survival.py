@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 from core.augment.preview import preview
-from core.data.dataset import Change
+from core.data.dataset import Change, save_dataset
 from core.data.loading import fit_image, read_image
 from core.data.revisions import revise
 from core.errors import DatasetError, RecipeError, RunError
@@ -150,6 +151,14 @@ def test_pictures_that_the_model_learned_from_and_sealed_ones_judge_nothing(ask,
     assert len(newer.of("validation")) > len(tiny_dataset.of("validation"))
     found = ask([STILL], reference=newer.reference)
     assert found.pictures == len(tiny_dataset.of("validation"))
+
+
+def test_pictures_that_look_like_those_it_learned_from_judge_nothing(ask, tiny_dataset):
+    learned, judge = tiny_dataset.of("train")[0], tiny_dataset.of("validation")[0]
+    alike = {learned.id: {"twins": learned.id}, judge.id: {"twins": learned.id}}
+    samples = tuple(replace(sample, **alike.get(sample.id, {})) for sample in tiny_dataset.samples)
+    save_dataset(replace(tiny_dataset, samples=samples))
+    assert ask([STILL]).pictures == len(tiny_dataset.of("validation")) - 1
 
 
 def test_what_cannot_be_judged_is_said(ask, workspace):
