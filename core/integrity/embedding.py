@@ -15,7 +15,7 @@ import numpy as np
 from core.data.cache import cache_folder
 from core.data.dataset import Dataset
 from core.data.library import Library
-from core.data.prints import twinned
+from core.data.prints import looked_through
 from core.data.split import units
 from core.recipe import Recipe
 from core.seeding import fingerprint
@@ -116,8 +116,7 @@ def units_of(dataset: Dataset) -> list[str]:
 
     Near duplicates are looked for in data that were imported before that was done.
     """
-    looked = any(sample.mode for sample in dataset.samples)
-    return units(dataset.samples if looked else twinned(dataset.folder, dataset.samples))
+    return units(looked_through(dataset.folder, dataset.samples))
 
 
 def _file(workspace: Workspace, dataset: Dataset) -> Path:
