@@ -28,12 +28,13 @@ def imbalance(subject: Subject) -> Iterator[Finding]:
         return
     most, least = max(present, key=lambda label: counts[label]), min(present, key=lambda label: counts[label])
     ratio = counts[most] / counts[least]
+    rare = ("shows" if masks else "is of") if counts[least] == 1 else "show" if masks else "are of"
     if ratio >= UNEVEN:
         yield Finding(
             "imbalance",
             "warning" if ratio >= VERY_UNEVEN else "note",
             f"{number_of(counts[most])} {'show' if masks else 'are of'} the class {dataset.classes[most]}, and only "
-            f"{counts[least]:,} {'show' if masks else 'are of'} {dataset.classes[least]}: {ratio:.3g} times as many.",
+            f"{counts[least]:,} {rare} {dataset.classes[least]}: {ratio:.3g} times as many.",
             "A model that hardly ever answers with the rare class looks good then. Look at every class by itself, "
             "train with class weights, or collect more pictures of the rare ones.",
             evidence=_examples(dataset.samples, least),

@@ -9,7 +9,7 @@ from core.recipe import AugmentChoice
 from core.runs.index import RunSummary
 from pages.shared import cache, gallery
 from pages.shared.pickers import or_stop, run_line
-from pages.shared.words import bounds, count, plain, share
+from pages.shared.words import count, plain, share
 
 RUN, PICTURES, ASKED = "survival_run", "survival_pictures", "survival_asked"
 VARIANTS = 4  # of each picture
@@ -86,11 +86,14 @@ def _tell(found: Survival, label: str) -> None:
                 _pairs(row.lost, str(place))
 
 
-_SHARES = {"survive": st.column_config.ProgressColumn("survive", format="percent", min_value=0, max_value=1)}
+_SHARES = {"survive": st.column_config.ProgressColumn("survive", format="%.0f%%", min_value=0, max_value=100)}
 
 
 def _line(kind: str, name: str, kept: Kept) -> dict:
-    return {kind: name, "survive": kept.share, "95 %": bounds(kept.interval) or "–", "variants": kept.of}
+    low, high = kept.interval or (None, None)
+    between = "–" if low is None else f"{low:.0%} to {high:.0%}"
+    survive = None if kept.share is None else 100 * kept.share
+    return {kind: name, "survive": survive, "95 %": between, "variants": kept.of}
 
 
 def _pairs(lost: tuple[LostPicture, ...], key: str) -> None:

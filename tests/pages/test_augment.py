@@ -202,7 +202,10 @@ def test_a_trained_model_says_what_a_policy_leaves_of_pictures(visit, app, finis
     well(app)
     [told] = [*app.success, *app.info, *app.warning]
     assert told.value.startswith("**Light**: ")
-    assert any("survive" in frame.value.columns for frame in app.dataframe) or "none of the" in told.value
+    tables = [frame.value for frame in app.dataframe if "survive" in frame.value.columns]
+    assert tables or "none of the" in told.value
+    assert all(table["survive"].dropna().between(0, 100).all() for table in tables)
+    assert not any("[" in between for table in tables for between in table["95 %"]), "shares are told in percent"
     app.toggle(key="augment_light_0_h-flip_on").set_value(False).run()
     well(app)
     assert not [*app.success, *app.info, *app.warning], "that was about another policy"
