@@ -59,11 +59,12 @@ class Divided:
             f"{_pictures(number)} as {fit.reader.label.lower()} ({fit.why})"
             for number, fit in ((self.pictures, self.fit), (self.others, self.other))
         )
+        ways = " or ".join(f"{fit.reader.label.lower()} ({fit.reader.name})" for fit in (self.fit, self.other))
         return DatasetError(
             "This is laid out in two ways",
             found=f"{one} and {two}",
             expected="one layout",
-            do=f"Choose {self.fit.reader.name} or {self.other.reader.name}, and import the other part on its own",
+            do=f"Choose {ways}, and import the other part on its own",
         )
 
     @property
