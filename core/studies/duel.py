@@ -417,7 +417,7 @@ def _caution(recipe: Recipe, policies: Mapping[str, Mapping[str, Any]], pairs: i
     parts = ["The intervals count what other seeds and other validation images would change, not other training images"]
     if is_stored(recipe) and any(choice["seed"] is not None for choice in policies.values()):
         parts.append("; nor another draw of the variants, which all seeds share here")
-    parts.append(".")
+    parts.append(". Each run is judged at its best epoch on these very images, which flatters all policies alike.")
     if pairs > 1:
         parts.append(f" They are widened so that all {pairs} hold together in 95 of 100 duels.")
     return "".join(parts)

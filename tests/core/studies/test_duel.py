@@ -232,6 +232,7 @@ def test_of_three_policies_every_pair_is_compared_with_wider_intervals(made, sto
     ]
     assert table.verdict.startswith("none is better than heavy; light is better than heavy; for the other pairs")
     assert "all 3 hold together" in table.caution
+    assert "flatters all policies alike" in table.caution
     alone = made()
     for member in alone.members:
         end(store, member.run, wrong[member.varies["policy"]])
