@@ -14,6 +14,7 @@ from core.errors import FoveaError
 from core.executors.progress import ProgressFile
 from core.integrity.checks import CHECKS
 from core.integrity.health import LABELS, OUTLIERS
+from core.integrity.subject import MOST_EVIDENCE
 from core.machine import cores, gpu_here
 from core.recipe import Recipe
 from core.train.estimate import estimate
@@ -215,6 +216,9 @@ def _finding(dataset: Dataset, finding: Finding, key: str, suggested: Mapping[st
                 ):
                     repair.mend(dataset, way.changes)
     _evidence(dataset, finding, key, suggested)
+    if len(finding.evidence) == MOST_EVIDENCE and finding.check not in (LABELS, OUTLIERS):
+        more = "; a repair above mends all of them" if finding.repairs else ""
+        st.caption(f"No more than {MOST_EVIDENCE} are shown here{more}.")
 
 
 def _evidence(dataset: Dataset, finding: Finding, key: str, suggested: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from core.data.health.store import read_report, write_report
 from core.data.library import Library
 from core.errors import DatasetError
 from core.executors.progress import ProgressFile
+from core.integrity.subject import MOST_EVIDENCE
 from pages.shared import cache, health
 from tests.pages.conftest import well, words
 
@@ -291,3 +292,17 @@ def test_a_report_that_cannot_be_read_back_is_shown_and_not_made_without_end(vis
 
     assert "Nothing wrong found" in words(app)
     assert asked == []
+
+
+def test_that_only_some_of_many_pictures_are_shown_is_said(visit, workspace, tiny_dataset, asked):
+    ids = [(sample.id,) for sample in tiny_dataset.samples[:MOST_EVIDENCE]]
+    assert len(ids) == MOST_EVIDENCE
+    many = Finding("dark", "warning", "Many pictures are dark.", "Look.", evidence=tuple(ids))
+    few = Finding("blurred", "warning", "Few are blurred.", "Look.", evidence=tuple(ids[1:]))
+    for finding, says in ((many, True), (few, False)):
+        found = HealthReport(tiny_dataset.id, 1, tiny_dataset.fingerprint, (finding.check,), (finding,), 1.0)
+        write_report(workspace, tiny_dataset, found, labels=True)
+        app = visit("data")
+        app.session_state[f"finding_{tiny_dataset.reference}_{finding.check}_0"] = True
+        app.run()
+        assert ("No more than" in words(app)) is says
