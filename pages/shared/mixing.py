@@ -17,8 +17,8 @@ def mixing(dataset: Dataset, seed: int) -> None:
     """Pictures of different classes mixed as training would, and the choice to train with it."""
     st.caption(
         "Two training pictures become one, and so do their labels: a picture of 70 % cat and 30 % dog is learned as "
-        "just that. It keeps a network from being too sure, mostly with few pictures and long training. All pictures of "
-        "a batch are mixed in one proportion; the next seed draws another."
+        "just that. It keeps a network from being too sure, mostly with few pictures and long training. All pictures "
+        "of a batch are mixed in one proportion; the next seed draws another."
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="mix_bar"):
         kind = st.segmented_control(
