@@ -115,6 +115,6 @@ def pictures() -> Path:
     return folder
 
 
-def for_the_readme() -> bool:
+def renews_the_readme() -> bool:
     """Whether this run also renews the README's pictures."""
     return os.environ.get("FOVEA_DOCS") == "1"

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import assert_well, listen, pictures, settle
+from tests.browser.conftest import assert_well, listen, pictures, renews_the_readme, settle
+from tests.browser.server import ROOT
 
 SCREENS = {"1440x900": (1440, 900), "390x844": (390, 844)}
 TALLEST = 6000  # pixels of a page in one picture
+README_WIDTH = 1120  # pixels: small files, and still readable
 
 
 @contextmanager
@@ -46,3 +49,23 @@ def take(page: Page, name: str, screen: str, scheme: str, *, live: bool = False)
     page.screenshot(path=file.with_stem(file.stem + "-whole"))
     page.set_viewport_size({"width": width, "height": height})
     return file
+
+
+def for_the_readme(page: Page, name: str) -> None:
+    """Renew a picture of the README with what the window shows, where this run is to do that."""
+    if renews_the_readme():
+        file = pictures() / f"{name}-for-the-readme.png"
+        page.screenshot(path=file)
+        put_into_the_readme(file, name)
+
+
+def put_into_the_readme(file: Path, name: str) -> None:
+    """Keep a picture for the README, small."""
+    folder = ROOT / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((README_WIDTH, 3 * README_WIDTH), Image.Resampling.LANCZOS)
+        small.quantize(192, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+            folder / f"{name}.png", optimize=True
+        )

@@ -12,6 +12,7 @@ from core.studies import duel
 from core.studies.study import StudyStore
 from core.workspace import Workspace
 from tests.browser.conftest import assert_well, settle
+from tests.browser.screens import for_the_readme
 from tests.browser.steps import MINUTE, button, points, type_number, wait_for
 
 SEEDS = 3
@@ -70,6 +71,7 @@ def test_two_policies_meet_and_the_page_says_whether_one_is_better(page: Page, s
         assert table.counted == len(study.members)
         for pair in table.pairs:
             expect(verdict).to_contain_text(pair.sentence[:40])
+        for_the_readme(page, "duel")
         page.locator(".st-key-duel_classes summary").click()
         expect(page.get_by_role("region", name="The change of each class with its interval")).to_be_visible()
         settle(page)

@@ -2,11 +2,9 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from core.data.demo import make_demo
@@ -20,14 +18,13 @@ from core.recipe import Recipe
 from core.runs.index import RunSummary
 from core.runs.store import RunStore
 from core.workspace import Workspace, read_json
-from tests.browser.conftest import assert_well, for_the_readme, settle
-from tests.browser.screens import SCREENS, take, window
-from tests.browser.server import ROOT, end_workers, serving
+from tests.browser.conftest import assert_well, renews_the_readme, settle
+from tests.browser.screens import SCREENS, put_into_the_readme, take, window
+from tests.browser.server import end_workers, serving
 from tests.browser.steps import button, choose, type_number
 
 PAGES = ("data", "augment", "train", "runs", "evaluate", "predict")
 README_PICTURES = ("train", "augment", "evaluate")
-README_WIDTH = 1120  # pixels: small files, and still readable
 
 
 def _address(page: str) -> str:
@@ -125,14 +122,14 @@ def test_no_page_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, li
                     timeout=60_000
                 )
             file = take(page, name, screen, scheme, live=name == "train")
-            readme = for_the_readme() and (screen, scheme) == ("1440x900", "light")
+            readme = renews_the_readme() and (screen, scheme) == ("1440x900", "light")
             if readme and name in README_PICTURES:
-                _for_the_readme(file, name)
+                put_into_the_readme(file, name)
             if name == "train":
                 _choose(page)
                 file = take(page, "choose", screen, scheme)
                 if readme:
-                    _for_the_readme(file.with_stem(f"{file.stem}-whole"), "choose")
+                    put_into_the_readme(file.with_stem(f"{file.stem}-whole"), "choose")
 
 
 @pytest.fixture(scope="module")
@@ -190,14 +187,3 @@ def _polyps(workspace: Workspace, run: RunSummary) -> list[FilePayload]:
         {"name": f"polyp {number}.jpg", "mimeType": "image/jpeg", "buffer": dataset.path(sample).read_bytes()}
         for number, sample in enumerate(dataset.of("test")[:2], start=1)
     ]
-
-
-def _for_the_readme(file: Path, name: str) -> None:
-    folder = ROOT / "docs" / "images"
-    folder.mkdir(parents=True, exist_ok=True)
-    with Image.open(file) as picture:
-        small = picture.convert("RGB")
-        small.thumbnail((README_WIDTH, 3 * README_WIDTH), Image.Resampling.LANCZOS)
-        small.quantize(192, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-            folder / f"{name}.png", optimize=True
-        )

@@ -14,9 +14,10 @@ from core.data.library import Library
 from core.runs.store import RunStore
 from core.workspace import Workspace
 from tests.browser.conftest import assert_well, settle
+from tests.browser.screens import for_the_readme
 from tests.browser.steps import MINUTE, button, choose, go, told, type_number, wait_for
 
-COPIES, WRONG = 4, 3
+COPIES, WRONG = 4, 6
 NEW = "<i>unclear</i>"
 
 
@@ -39,6 +40,7 @@ def test_planted_faults_are_found_shown_and_mended_and_a_run_names_its_revision(
         assert sum("mirrored-" in alt for alt in told(pictures)) == COPIES
         settle(page)
         assert_well(page)
+        for_the_readme(page, "data")
 
         # A click mends it, as revision 2, which says what it changed.
         copies.locator("[class*=_repairs] button", has_text="Leave out").first.click()
@@ -77,20 +79,20 @@ def test_planted_faults_are_found_shown_and_mended_and_a_run_names_its_revision(
 
 
 def spoiled(workspace: Workspace, folder: Path) -> Dataset:
-    """Drawn cells with faults: mirrored copies under another class, and pictures in the wrong class. Files are called
-    by their true class: "cell-monocyte-0007.jpg", "mirrored-..." and "wrong-..."."""
+    """Drawn cells with faults: mirrored copies under another class, and pictures of every class in a wrong one. Files
+    are called by their true class: "cell-monocyte-0007.jpg", "mirrored-..." and "wrong-..."."""
     drawn = Workspace(folder / "drawn")
-    proposal = make_demo(drawn, "blood-smear", {"classes": 3, "images": 120, "size": 96, "seed": 3})
+    proposal = make_demo(drawn, "blood-smear", {"classes": 3, "images": 120, "size": 96, "difficulty": 0.0, "seed": 3})
     source = keep(drawn, proposal.id, name="Cells")
-    home = folder / "spoiled"
+    home, step = folder / "spoiled", len(source.samples) // WRONG
     for number, sample in enumerate(source.samples):
         label = source.classes[sample.label]
-        other = source.classes[(sample.label + 1) % len(source.classes)]
-        kind, place = ("wrong", other) if number < WRONG else ("cell", label)
+        other = source.classes[(sample.label + 1 + number // step % 2) % len(source.classes)]
+        kind, place = ("cell", label) if number % step else ("wrong", other)
         target = home / place / f"{kind}-{label}-{number:04d}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source.path(sample), target)
-        if WRONG <= number < WRONG + COPIES:
+        if 0 < number <= COPIES:
             with Image.open(source.path(sample)) as picture:
                 mirrored = ImageOps.mirror(picture.convert("RGB"))
             mirrored.save(home / other / f"mirrored-{label}-{number:04d}.jpg", quality=90)
