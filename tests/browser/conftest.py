@@ -33,7 +33,7 @@ NOISE = re.compile(
 )  # known, harmless, and not ours. Streamlit looks for its base path after a deep link, and forgets the pictures of a
 # page that was left while they were still loading; that no picture on show is broken is what `assert_well` sees to.
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)  # other things may have the machine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
