@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.data.dataset import Sample
@@ -26,8 +27,8 @@ def grouped(samples: Sequence[Sample], template: str) -> tuple[Sample, ...]:
     """
     if not template:
         return tuple(samples)
-    parts = _parts(template)
-    found = [_read(parts, sample.name) for sample in samples]
+    insist_on_template(template)
+    found = [group_of(sample.name, template) for sample in samples]
     if samples and not any(found):
         raise DatasetError(
             "The pattern for groups fits no file name",
@@ -56,6 +57,7 @@ def insist_on_template(template: str) -> None:
     _parts(template)
 
 
+@lru_cache(maxsize=64)  # one template reads many names
 def _parts(template: str) -> tuple[_Part, ...]:
     bare = template.replace(GROUP, "")
     joined = template.replace(GROUP, ANY)

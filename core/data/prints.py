@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from core.data.dataset import Dataset, Sample
+from core.data.linked import linked
 from core.data.loading import read_image
 from core.errors import ImageError
 from core.workspace import replacing
@@ -126,29 +127,12 @@ def pairs_among(folder: Path, samples: Sequence[Sample]) -> tuple[Pair, ...]:
     return tuple(sorted(pairs, key=lambda pair: (place[pair.first_id], place[pair.second_id])))
 
 
-def find_twins(dataset: Dataset) -> dict[str, str]:
-    """For each picture of a dataset that looks like another one, {id: id of the first of those like it}."""
-    return twins_of(dataset.samples, pairs_of(dataset))
-
-
 def twins_of(samples: Sequence[Sample], pairs: Sequence[Pair]) -> dict[str, str]:
     """The clusters that pairs make: {id: id of the first of its cluster}; a picture without a pair is left out."""
     place = {sample.id: row for row, sample in enumerate(samples)}
-    first = list(range(len(samples)))
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = first[row]
-        return row
-
-    paired = set()
-    for pair in pairs:
-        one, other = place[pair.first_id], place[pair.second_id]
-        paired |= {one, other}
-        low, high = sorted((root(one), root(other)))
-        first[high] = low
-    return {samples[row].id: samples[root(row)].id for row in sorted(paired)}
+    rows = [(place[pair.first_id], place[pair.second_id]) for pair in pairs]
+    first = linked(sorted({row for both in rows for row in both}), rows)
+    return {samples[row].id: samples[lowest].id for row, lowest in first.items()}
 
 
 def twinned(folder: Path, samples: Sequence[Sample]) -> tuple[Sample, ...]:

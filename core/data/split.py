@@ -9,6 +9,7 @@ from typing import Self
 
 from core.data.dataset import SPLITS, Dataset, Sample
 from core.data.groups import grouped, insist_on_template
+from core.data.linked import linked
 from core.errors import DatasetError, RecipeError, shown
 from core.recipe import Recipe
 from core.seeding import derive
@@ -159,21 +160,14 @@ def units(samples: Sequence[Sample], *, apart: bool = True) -> list[str]:
 def _linked(samples: Sequence[Sample], links: Callable[[Sample], Iterable[tuple[str, str]]]) -> list[str]:
     """For each sample the smallest digest of those linked with it. A link is a kind and a name, "" for none."""
     first: dict[tuple[str, str], str] = {}  # a digest that has the link
-    above: dict[str, str] = {}
-
-    def root(digest: str) -> str:
-        while above[digest] != digest:
-            above[digest] = above[above[digest]]
-            digest = above[digest]
-        return digest
-
-    for sample in samples:
-        above.setdefault(sample.digest, sample.digest)
-        for link in links(sample):
-            if link[1]:
-                one, other = sorted((root(first.setdefault(link, sample.digest)), root(sample.digest)))
-                above[other] = one
-    return [root(sample.digest) for sample in samples]
+    pairs = (
+        (first.setdefault(link, sample.digest), sample.digest)
+        for sample in samples
+        for link in links(sample)
+        if link[1]
+    )
+    smallest = linked((sample.digest for sample in samples), pairs)
+    return [smallest[sample.digest] for sample in samples]
 
 
 @dataclass(frozen=True)

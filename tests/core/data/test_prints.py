@@ -17,7 +17,6 @@ from core.data.prints import (
     SIDE,
     TINT_SIDE,
     Pair,
-    find_twins,
     load_prints,
     near_duplicates,
     pairs_of,
@@ -162,7 +161,7 @@ def test_copies_of_a_file_are_twins_too(workspace, plant, encode, paint):
         ("000001", "the same file", 1.0),
         ("000002", "the same file", 1.0),
     ]
-    assert find_twins(dataset) == dict.fromkeys(["000000", "000001", "000002"], "000000")
+    assert twins_of(dataset.samples, pairs_of(dataset)) == dict.fromkeys(["000000", "000001", "000002"], "000000")
     assert len({sample.split for sample in dataset.samples[:3]}) == 1
 
 
@@ -183,7 +182,7 @@ def test_a_dataset_without_usable_prints_has_them_made_of_its_thumbnails(workspa
         file.write_bytes(content)
     (pair,) = pairs_of(dataset)
     assert pair.how == "upside down"
-    assert find_twins(dataset) == {"000000": "000000", "000001": "000000"}
+    assert twins_of(dataset.samples, pairs_of(dataset)) == {"000000": "000000", "000001": "000000"}
 
 
 def test_prints_are_kept_once_for_each_picture_and_read_back(tmp_path, tiny_dataset):
@@ -211,7 +210,7 @@ def test_a_kept_dataset_remembers_its_twins(workspace, plant, encode):
 def test_data_imported_before_twins_were_looked_for_are_dealt_anew_with_them(workspace, plant, encode):
     pictures = {"a/cell.png": encode(CELL), "b/cell.png": encode(ImageOps.mirror(CELL)), "b/": 5, "a/": 5}
     dataset = keep(workspace, inspect(workspace, plant("cells", pictures)).id)
-    twins = find_twins(dataset)
+    twins = twins_of(dataset.samples, pairs_of(dataset))
     older = replace(dataset, samples=tuple(replace(sample, twins="") for sample in dataset.samples))
     (dataset.folder / PRINTS).unlink()
     save_dataset(older)
