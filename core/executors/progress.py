@@ -76,9 +76,11 @@ class ProgressFile:
         return self._word.exists()
 
     def forget(self) -> None:
-        """Remove the file, and the word."""
-        self.path.unlink(missing_ok=True)
-        self._word.unlink(missing_ok=True)
+        """Remove the file and the word, and what a process that was ended while it wrote them left half written."""
+        for file in (self.path, self._word):
+            for half in self.path.parent.glob(f".{file.name}.*.tmp"):
+                half.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
 
     @property
     def _word(self) -> Path:

@@ -51,6 +51,9 @@ class AtWork:
             return
         with suppress(StorageError):  # then it is only ended a little later
             self.progress.cancel()
+        if self.done:  # it ended in the same moment, and nobody is left to heed that word
+            self.progress.forget()
+            return
         end = threading.Timer(PATIENCE, self.place.cancel, (self.future,))
         end.daemon = True
         end.start()

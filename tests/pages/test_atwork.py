@@ -67,3 +67,26 @@ def test_work_that_waits_for_its_turn_is_not_begun_when_it_is_called_off(begin, 
     first.call_off()
     until(lambda: first.done, 10)
     assert not (tmp_path / "second").exists()
+
+
+def test_a_click_that_comes_when_the_work_is_over_leaves_nothing_behind(begin, tmp_path):
+    work = begin(tmp_path / "made", True)
+    until(lambda: work.progress.read())
+    work.progress.cancel()
+    until(lambda: work.done, 10)
+
+    work.call_off()
+
+    assert work.called_off
+    until(lambda: not list(work.progress.path.parent.iterdir()), 5)
+
+
+def test_an_end_in_the_middle_of_a_write_leaves_nothing_behind(begin, tmp_path):
+    work = begin(tmp_path / "made", True)
+    until(lambda: work.progress.read())
+    half = work.progress.path.with_name(f".{work.progress.path.name}.1.abc123.tmp")
+    half.write_text("{")
+
+    work.call_off()
+
+    until(lambda: work.done and not half.exists(), 10)
