@@ -89,7 +89,7 @@ def dataset(id: str, revision: int = 0) -> Dataset:
     folder = workspace().datasets / id
     if not (folder / DESCRIPTION).is_file():
         return library().get(id)
-    return _dataset(folder, revision or newest_revision(folder), _stamp(folder / DESCRIPTION))
+    return _dataset(folder, revision or newest_revision(folder), stamp_of(folder / DESCRIPTION))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -147,7 +147,7 @@ def _picture_map(folder: Path, revision: int, fingerprint: str, colour_by: str, 
 def dataset_of(run: Run) -> Dataset:
     """The dataset of a run with its table, in the splits that the run has. Raises what `core.runs.data` does."""
     data = dataset(run.facts.dataset, run.facts.revision)
-    return _in_splits_of(data.folder, _stamp(data.folder / DESCRIPTION), run.paths.folder, _data=data, _run=run)
+    return _in_splits_of(data.folder, stamp_of(data.folder / DESCRIPTION), run.paths.folder, _data=data, _run=run)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -201,7 +201,7 @@ def study_table(study: Study, states: dict[str, RunState]) -> tuple[RepeatTable 
     """
     tables, store = _study_tables(workspace().root), workspace().runs
     runs = [member.run for member in study.members]
-    key = [(run, states.get(run), _stamp(RunPaths(store / run).results("validation"))) for run in runs]
+    key = [(run, states.get(run), stamp_of(RunPaths(store / run).results("validation"))) for run in runs]
     asked, answer, last = tables.get(study.id, (None, None, None))
     module, kind = ("duel", DuelTable) if study.kind == "duel" else ("repeats", RepeatTable)
     if asked != key:
@@ -325,7 +325,7 @@ def _sources(root: Path) -> dict[str, Any]:
 def survey(path: Path, layout: str, answers: dict[str, str]) -> Survey:
     """What a source asks when it is read in this layout, with the answers so far. Raises what `core.data.incoming`
     does."""
-    return _survey(path, _stamp(path), layout, answers)
+    return _survey(path, stamp_of(path), layout, answers)
 
 
 @st.cache_data(max_entries=32, max_size="20MiB", show_spinner=False)
@@ -396,7 +396,7 @@ def _journal(paths: RunPaths) -> RunReader:
 
 def curves(paths: RunPaths, task: str, classes: tuple[str, ...]) -> tuple[go.Figure, go.Figure]:
     """Loss and score of a run: accuracy, or the Dice of each class; drawn once for all who watch it."""
-    return _curves(paths, (_stamp(paths.epochs), _stamp(paths.clock)), task, classes)
+    return _curves(paths, (stamp_of(paths.epochs), stamp_of(paths.clock)), task, classes)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -412,7 +412,7 @@ def _curves(
 
 def rates(paths: RunPaths) -> go.Figure:
     """The learning rate of a run over its epochs."""
-    return _rates(paths, (_stamp(paths.epochs), _stamp(paths.clock)))
+    return _rates(paths, (stamp_of(paths.epochs), stamp_of(paths.clock)))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -422,12 +422,12 @@ def _rates(paths: RunPaths, stamp: tuple[tuple[int, int], ...]) -> go.Figure:
 
 def search(study: Study) -> dict[str, Any] | None:
     """What a search has found so far; None before its first trial has ended."""
-    return _search(study, _stamp(paths_of(study).results))[0]
+    return _search(study, stamp_of(paths_of(study).results))[0]
 
 
 def search_figures(study: Study) -> tuple[go.Figure, go.Figure, go.Figure]:
     """History, importances and parallel coordinates of a search that has found something."""
-    return _search(study, _stamp(paths_of(study).results))[1]
+    return _search(study, stamp_of(paths_of(study).results))[1]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Study: lambda study: str(study.paths.folder)})
@@ -439,7 +439,7 @@ def _search(study: Study, stamp: tuple[int, int]) -> tuple[dict[str, Any] | None
 
 def predictions(path: Path) -> PredictionTable:
     """A stored prediction table."""
-    return _predictions(path, _stamp(path))
+    return _predictions(path, stamp_of(path))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -449,7 +449,7 @@ def _predictions(path: Path, stamp: tuple[int, int]) -> PredictionTable:
 
 def mask_table(path: Path) -> MaskTable:
     """A stored table of masks."""
-    return _mask_table(path, _stamp(path))
+    return _mask_table(path, stamp_of(path))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -459,7 +459,7 @@ def _mask_table(path: Path, stamp: tuple[int, int]) -> MaskTable:
 
 def mask_report(path: Path, empty: str) -> tuple[SegmentationResult, list[ImageScore]]:
     """What a stored table of masks says, as a whole and image by image, under a rule for empty masks."""
-    return _mask_report(path, _stamp(path), empty)
+    return _mask_report(path, stamp_of(path), empty)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -470,7 +470,7 @@ def _mask_report(path: Path, stamp: tuple[int, int], empty: str) -> tuple[Segmen
 
 def levels(path: Path) -> Levels:
     """How probable the foreground is in the pixels of a split, for networks of two classes."""
-    return _levels(path, _stamp(path))
+    return _levels(path, stamp_of(path))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -483,7 +483,7 @@ def compared(dataset: Dataset, sample: Sample, predicted: Path) -> tuple[np.ndar
 
     Raises ImageError or DatasetError when one of the files is gone or damaged.
     """
-    return _compared(dataset.path(sample), dataset.mask(sample), predicted, _stamp(predicted), sample.name)
+    return _compared(dataset.path(sample), dataset.mask(sample), predicted, stamp_of(predicted), sample.name)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -498,7 +498,7 @@ def _compared(
 
 def level_map(run: Run, sample: Sample) -> np.ndarray:
     """How probable the foreground is at each pixel of an image, in hundredths, as large as `compared` shows it."""
-    return _level_map(workspace().root, run.id, _stamp(run.paths.best), sample.id)
+    return _level_map(workspace().root, run.id, stamp_of(run.paths.best), sample.id)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -536,7 +536,7 @@ def survival(
     """What a policy leaves of pictures that the model of a run recognises."""
     best = store().paths(run).best
     plain_rows = [row.model_dump(mode="json") for row in rows]
-    return _survival(best.parent, _stamp(best), dataset.reference, plain_rows, pictures, variants, seed)
+    return _survival(best.parent, stamp_of(best), dataset.reference, plain_rows, pictures, variants, seed)
 
 
 @st.cache_data(max_entries=32, max_size="50MiB", show_spinner=False)
@@ -632,7 +632,7 @@ def looks(
     for id in ids:
         picture, *masks = (paths.look(id, name) for name in ("image.jpg", "truth.png", look_name(epoch)))
         with suppress(OSError, FoveaError):  # the run was deleted a moment ago, or its disk was full
-            pairs.append(tuple(_look(picture, mask, _stamp(mask), style, ground) for mask in masks))
+            pairs.append(tuple(_look(picture, mask, stamp_of(mask), style, ground) for mask in masks))
     return pairs
 
 
@@ -661,7 +661,7 @@ def _with_mask(pixels: np.ndarray, mask: np.ndarray, style: str, background: int
 
 def answer(paths: RunPaths, name: str, picture: bytes) -> Answer:
     """What the best weights of a run say about one picture."""
-    return _answer(paths.folder, _stamp(paths.best), name, picture)
+    return _answer(paths.folder, stamp_of(paths.best), name, picture)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -671,7 +671,7 @@ def _answer(folder: Path, stamp: tuple[int, int], name: str, picture: bytes) -> 
 
 def mask_answer(paths: RunPaths, name: str, picture: bytes, tiles: bool, views: bool) -> MaskAnswer:
     """The mask that the best weights of a run find in one picture."""
-    return _mask_answer(paths.folder, _stamp(paths.best), name, picture, tiles, views)
+    return _mask_answer(paths.folder, stamp_of(paths.best), name, picture, tiles, views)
 
 
 @st.cache_data(max_entries=128, max_size="400MiB", show_spinner=False)
@@ -686,7 +686,7 @@ def _mask_answer(
 
 def explanation(paths: RunPaths, name: str, picture: bytes, label: str, stage: int | None) -> Explanation:
     """Where the best weights of a run look for a class in one picture."""
-    return _explanation(paths.folder, _stamp(paths.best), name, picture, label, stage)
+    return _explanation(paths.folder, stamp_of(paths.best), name, picture, label, stage)
 
 
 @st.cache_data(max_entries=128, max_size="100MiB", show_spinner=False)
@@ -754,7 +754,7 @@ def _retrained(root: Path, run: str, changes: str) -> Retrained:
 
 def warm_model(paths: RunPaths) -> None:
     """Have the lab load the best weights of a run while somebody still looks for a picture."""
-    _warm_model(paths.folder, _stamp(paths.best))
+    _warm_model(paths.folder, stamp_of(paths.best))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -762,7 +762,7 @@ def _warm_model(folder: Path, stamp: tuple[int, int]) -> None:
     lab().submit("core.predict.predictor:warm", str(folder))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp_of(path: Path) -> tuple[int, int]:
     """When a file changed last, and its size; zeros while it is not there."""
     try:
         about = path.stat()
