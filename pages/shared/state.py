@@ -4,7 +4,7 @@ Session state holds ids and small plain values, never objects; whatever they sta
 should survive a change of page keep their own values (`persist_state="session"`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -22,12 +22,14 @@ AUGMENT = "augment_in_hand"  # an AugmentChoice as plain data, chosen on the Aug
 IMPORT = "import_at_work"  # id of the import this session waits for
 LOOKED = "source_in_hand"  # id of what somebody wants to import and was asked about
 PROPOSAL = "proposal_in_hand"  # id of what an import found and nobody has kept yet
+COMPARED = "runs_compared"  # ids of the runs that are compared, in the order chosen, also in the address as ?compare=a,b
 CELL = "cell_in_hand"  # (run, split, true class, predicted class) chosen in the confusion matrix
 IMAGE = "image_in_hand"  # (run, split, sample id) chosen among the images of an evaluated split
 TICKED = "pictures_ticked"  # (reference of a dataset, ids of the pictures that are ticked in it)
 SPLITTING = "split_anew_open"  # reference of the dataset whose split anew is being asked about
 WATCHED = "run_watched"  # id of the run that the Train page shows; "" while choosing a new one; None: undecided
 NEWS = "news"  # one sentence to show after a change of page
+MOST_COMPARED = 24  # runs at a time: more are no longer told apart in a figure
 
 
 def settle() -> None:
@@ -42,6 +44,7 @@ def settle() -> None:
         "dataset": _settle(DATASET, "dataset", lambda id: id in datasets, datasets[0] if datasets else None),
         "run": _settle(RUN, "run", _is_run, newest),
         "import": _settle(IMPORT, "import", lambda id: id in cache.imports(), None),
+        "compare": ",".join(_settle_compared()),
         "source": _settle(LOOKED, "source", lambda id: id in cache.sources(), None),
         "found": _settle(
             PROPOSAL, "found", lambda id: safe_id(id) and (cache.workspace().incoming / id).is_dir(), None
@@ -58,6 +61,13 @@ def _settle(key: str, name: str, there: Callable[[str], bool], otherwise: str | 
     id = next((id for id in chosen if id and there(id)), otherwise)
     st.session_state[key] = id
     return id
+
+
+def _settle_compared() -> list[str]:
+    told = st.query_params.get("compare", "").split(",")
+    ids = st.session_state.get(COMPARED)
+    hold_compared([id for id in (told if ids is None else ids) if id and _is_run(id)])
+    return compared()
 
 
 def _is_run(run: str) -> bool:
@@ -99,6 +109,16 @@ def watched() -> str | None:
         watch_run(held)
         return held
     return held if wish and wish == held else None
+
+
+def compared() -> list[str]:
+    """The runs that are compared."""
+    return list(st.session_state.get(COMPARED) or ())
+
+
+def hold_compared(ids: Iterable[str]) -> None:
+    """Choose the runs that are compared: each once, and no more than are compared at a time."""
+    st.session_state[COMPARED] = list(dict.fromkeys(ids))[:MOST_COMPARED]
 
 
 def run_state() -> RunState | None:
