@@ -177,6 +177,11 @@ class RunPaths:
         """The metrics of a split, computed from its prediction table."""
         return self.folder / f"results_{split}.json"
 
+    @property
+    def integrity(self) -> Path:
+        """What speaks against the figures of the run (`core.integrity.run_report`)."""
+        return self.folder / "integrity.json"
+
 
 def mask_name(sample_id: str) -> str:
     """The file of a predicted mask in the folder of its split's masks."""
