@@ -22,7 +22,7 @@ AUGMENT = "augment_in_hand"  # an AugmentChoice as plain data, chosen on the Aug
 IMPORT = "import_at_work"  # id of the import this session waits for
 LOOKED = "source_in_hand"  # id of what somebody wants to import and was asked about
 PROPOSAL = "proposal_in_hand"  # id of what an import found and nobody has kept yet
-COMPARED = "runs_compared"  # ids of the runs that are compared, in the order chosen, also in the address as ?compare=a,b
+COMPARED = "runs_compared"  # ids of the runs that are compared, as chosen, also in the address as ?compare=a,b
 CELL = "cell_in_hand"  # (run, split, true class, predicted class) chosen in the confusion matrix
 IMAGE = "image_in_hand"  # (run, split, sample id) chosen among the images of an evaluated split
 TICKED = "pictures_ticked"  # (reference of a dataset, ids of the pictures that are ticked in it)
