@@ -148,6 +148,16 @@ class RunPaths:
         return self.folder / "tracker"
 
     @property
+    def snapshots(self) -> Path:
+        """What the weights were after each epoch, as far as they changed: see `core.train.snapshots`."""
+        return self.folder / "snapshots"
+
+    @property
+    def maps_check(self) -> Path:
+        """Whether the maps of where this network looks say more than those of a network of random weights."""
+        return self.folder / "maps_check.json"
+
+    @property
     def looks(self) -> Path:
         """The few validation images that a segmentation run shows as it learns, a folder for each."""
         return self.folder / "looks"
