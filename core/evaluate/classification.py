@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from core.evaluate.predictions import PredictionTable
 from core.metrics.classification import ClassScore, confusion, scores
 from core.metrics.intervals import Interval
@@ -52,19 +54,26 @@ class ClassificationResult:
 def evaluate_table(table: PredictionTable) -> ClassificationResult:
     """The report on a prediction table. The same table always gives the same report, intervals included."""
     counts = confusion(table.truth, table.predicted, len(table.classes))
+    return evaluate_counts(counts, table.classes, split=table.split, checkpoint=table.checkpoint)
+
+
+def evaluate_counts(
+    counts: np.ndarray, classes: tuple[str, ...], *, split: str = "", checkpoint: str = ""
+) -> ClassificationResult:
+    """The report on a confusion matrix (K, K), rows = truth, of at least one image."""
     found = scores(counts)
     return ClassificationResult(
-        split=table.split,
-        checkpoint=table.checkpoint,
+        split=split,
+        checkpoint=checkpoint,
         n=found.n,
-        classes=table.classes,
+        classes=classes,
         accuracy=found.accuracy,
         interval=found.interval,
         macro_f1=found.macro_f1,
         macro_f1_interval=found.macro_f1_interval,
         confusion=tuple(tuple(row) for row in counts.tolist()),
         per_class=tuple(
-            PerClass(**vars(score), label=label) for label, score in zip(table.classes, found.classes, strict=True)
+            PerClass(**vars(score), label=label) for label, score in zip(classes, found.classes, strict=True)
         ),
     )
 
