@@ -1,11 +1,14 @@
 """The index of the run list: what each run's files said when they were last read. It can be deleted at any time.
 
 With thousands of runs, reading every folder for every visit would take seconds. A list costs one look at the folder
-names and one `stat` per run; only runs whose state.json was replaced since are read again.
+names and one `stat` per run; only runs whose state.json was replaced since are read again. Whoever changes another file
+that a line tells of, such as the labels, calls `touch` afterwards.
 """
 
 import os
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +18,12 @@ from typing import Any, Self
 from core.errors import FoveaError, StorageError
 from core.models.architectures import network_label
 from core.recipe import SCORES, Recipe, SegmentationRecipe
+from core.runs.hypothesis import read_score
+from core.runs.labels import Labels, read_labels
 from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status
 from core.workspace import Workspace, read_json, safe_id, write_json
 
-_VERSION = 4  # raised when RunSummary changes; an older index is then built anew
+_VERSION = 5  # raised when RunSummary changes; an older index is then built anew
 
 Stamp = tuple[int, int, int]  # modification time, size and inode of state.json: a replaced file differs in one of them
 
@@ -45,10 +50,13 @@ class RunSummary:
     seconds: float = 0.0
     images_per_second: float | None = None
     preset: str = ""
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # of the study that made it; those that people give stand in its labels
     task: str = "classification"
     learns_from: str = "images"  # or "stored features" of a frozen backbone, or both
     revision: int = 1  # of the dataset
+    labels: Labels = field(default_factory=Labels)
+    hypothesis: str = ""  # with which the run began, as a sentence
+    verdict: str = ""  # what became of it, a `Verdict`; "" until it is scored
 
     @property
     def score(self) -> float | None:
@@ -56,11 +64,13 @@ class RunSummary:
         return self.best.get(SCORES[self.task])
 
     @classmethod
-    def of(cls, run_id: str, recipe: Recipe, facts: RunFacts, status: RunStatus) -> Self:
+    def of(
+        cls, run_id: str, recipe: Recipe, facts: RunFacts, status: RunStatus, labels: Labels, verdict: str = ""
+    ) -> Self:
         """The line of a run."""
         return cls(
             id=run_id,
-            name=run_name(recipe),
+            name=labels.name or run_name(recipe),
             state=status.state,
             sentence=status.sentence,
             dataset=facts.dataset,
@@ -81,6 +91,9 @@ class RunSummary:
             tags=facts.tags,
             learns_from=learns_from(recipe),
             revision=facts.revision,
+            labels=labels,
+            hypothesis=facts.hypothesis.sentence if facts.hypothesis else "",
+            verdict=verdict,
         )
 
     @classmethod
@@ -136,7 +149,9 @@ def read_summary(folder: Path) -> RunSummary:
     status = read_status(paths)
     try:
         recipe = Recipe.from_json(paths.recipe.read_text(encoding="utf-8"))
-        return RunSummary.of(folder.name, recipe, read_facts(paths), status)
+        facts, labels = read_facts(paths), read_labels(paths.labels)
+        score = read_score(paths.score) if facts.hypothesis else None
+        return RunSummary.of(folder.name, recipe, facts, status, labels, score.verdict if score else "")
     except (OSError, FoveaError, KeyError, TypeError, ValueError) as error:
         return RunSummary.unreadable(folder.name, status, f"This run cannot be read: {error}")
 
@@ -218,6 +233,16 @@ def _stamp(runs: Path, run_id: str) -> Stamp | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def touch(paths: RunPaths) -> None:
+    """Let the index read a run again, because a file other than its state.json was changed. Call it afterwards.
+
+    A worker that replaces state.json in this moment makes the index read it again as well.
+    """
+    with suppress(FileNotFoundError):
+        found = os.stat(paths.state)
+        os.utime(paths.state, ns=(found.st_atime_ns, max(time.time_ns(), found.st_mtime_ns + 1)))
+
+
 def _read_stamp(stamp: Iterable[int]) -> Stamp:
     modified, size, inode = stamp
     return int(modified), int(size), int(inode)
@@ -231,5 +256,6 @@ def _read_line(line: Mapping[str, Any]) -> RunSummary:
             "state": RunState(line["state"]),
             "interval": None if interval is None else (interval[0], interval[1]),
             "tags": tuple(line["tags"]),
+            "labels": Labels.from_json(line["labels"]),
         }
     )

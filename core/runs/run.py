@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from core.runs.hypothesis import Hypothesis
 from core.workspace import read_json, write_json
 
 
@@ -126,6 +127,16 @@ class RunPaths:
     def pause(self) -> Path:
         """Exists once somebody asked the worker to pause."""
         return self.folder / "pause"
+
+    @property
+    def labels(self) -> Path:
+        """What people call the run and say about it; the one file that a person may change."""
+        return self.folder / "labels.json"
+
+    @property
+    def score(self) -> Path:
+        """What became of the hypothesis with which the run began, if it has one."""
+        return self.folder / "hypothesis_score.json"
 
     @property
     def seal(self) -> Path:
@@ -262,6 +273,7 @@ class RunFacts:
     origin: Origin | None = None  # the run that it began with, if any
     revision: int = 1  # of the dataset
     cautions: tuple[str, ...] = ()  # what to keep in mind when its scores are read, as sentences
+    hypothesis: Hypothesis | None = None  # what a person expected of it, written down before it began
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in run.json."""
@@ -282,6 +294,7 @@ class RunFacts:
             origin=Origin(**data["origin"]) if data.get("origin") else None,
             revision=int(data.get("revision", 1)),
             cautions=tuple(data.get("cautions", ())),
+            hypothesis=Hypothesis.from_json(data["hypothesis"]) if data.get("hypothesis") else None,
         )
 
 

@@ -10,9 +10,9 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from core.data.dataset import SPLITS, Dataset
 from core.data.split import dataset_caution, split_for
 from core.errors import FoveaError, RunError, StorageError, storage_errors
 from core.recipe import Recipe
-from core.runs.index import RunSummary, read_facts, run_index, run_name
+from core.runs.hypothesis import Hypothesis
+from core.runs.index import RunSummary, read_facts, run_index, run_name, touch
 from core.runs.journal import RunJournal
+from core.runs.labels import Change, Labels, read_labels, write_labels
 from core.runs.liveness import ProcessMark, heard_of, worker_alive
 from core.runs.run import Origin, RunFacts, RunPaths, RunState, RunStatus, read_status, write_status
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json, write_text, writer_of
@@ -43,10 +45,12 @@ class Run:
     recipe: Recipe
     facts: RunFacts
     status: RunStatus
+    labels: Labels = field(default_factory=Labels)
 
     @property
     def name(self) -> str:
-        return run_name(self.recipe)
+        """What people call it, else what its recipe does."""
+        return self.labels.name or run_name(self.recipe)
 
     @property
     def journal(self) -> RunJournal:
@@ -87,13 +91,15 @@ class RunStore:
         *,
         dealt: bool = False,
         origin: Origin | None = None,
+        hypothesis: Hypothesis | None = None,
         prepare: Callable[[RunPaths, RunStatus], RunStatus] = lambda paths, status: status,
     ) -> str:
         """Make the folder of a new run and return its id. It waits, unqueued, until an executor is given it.
 
         A recipe with folds takes its fold of the dataset, unless that is `dealt` already. `prepare` may put more into
         the folder before anybody sees it, and says where the run then stands. Raises DatasetError or RecipeError where
-        there cannot be such a fold, StorageError when the disk is full; no half run is left then.
+        there cannot be such a fold, InputError for a hypothesis that could never be scored, StorageError when the disk
+        is full; no half run is left then.
         """
         recipe = recipe.model_copy(update={"dataset": dataset.id})
         dataset = dataset if dealt else split_for(recipe, dataset)
@@ -112,6 +118,7 @@ class RunStore:
             origin=origin or self._origin(recipe),
             revision=dataset.revision,
             cautions=tuple(filter(None, [dataset_caution(dataset)])),
+            hypothesis=hypothesis and self._expected(hypothesis, recipe, dataset),
         )
         sentence = RunState.QUEUED.sentence
         status = RunStatus(RunState.QUEUED, since=now, sentence=sentence, queued_at=now, epochs=recipe.epochs)
@@ -140,6 +147,22 @@ class RunStore:
         facts = read_json(RunPaths(weights.parent).best_facts) or {}
         return Origin(run=run_id, how="weights", epoch=int(facts.get("epoch", 0)))
 
+    def _expected(self, hypothesis: Hypothesis, recipe: Recipe, dataset: Dataset) -> Hypothesis:
+        """A hypothesis about a run that is being made, with the name of its baseline as it is now."""
+        hypothesis = hypothesis.checked(recipe.task, dataset.classes)
+        if not hypothesis.baseline:
+            return hypothesis
+        baseline = self.get(hypothesis.baseline)
+        for what, found, expected in (
+            ("data", baseline.facts.dataset, dataset.id),
+            ("task", baseline.recipe.task, recipe.task),
+        ):
+            if found != expected:
+                raise RunError(
+                    f"A hypothesis is measured against a run of the same {what}", found=found, expected=expected
+                )
+        return replace(hypothesis, baseline_name=baseline.name)
+
     def paths(self, run_id: str) -> RunPaths:
         """The files of a run. Raises RunError when there is no such run."""
         folder = self.workspace.runs / run_id
@@ -161,11 +184,23 @@ class RunStore:
             facts = read_facts(paths)
         except (OSError, FoveaError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"The run {run_id} cannot be read", found=str(error), do="Delete it") from error
-        return Run(run_id, paths, recipe, facts, self._now(paths))
+        return Run(run_id, paths, recipe, facts, self._now(paths), read_labels(paths.labels))
 
     def status(self, run_id: str) -> RunStatus:
         """Where a run stands, with its worker looked at: one that ended without a word makes it a failed run."""
         return self._now(self.paths(run_id))
+
+    def label(self, run_ids: Iterable[str], change: Change) -> None:
+        """Change what is written on some runs. Nothing else of them changes, so that a run at work goes on.
+
+        Raises RunError when one of them is not there, InputError for what no run can have, StorageError when the disk
+        is full. Runs before the one with the error are changed then.
+        """
+        with self.lock():
+            for run_id in run_ids:
+                paths = self.paths(run_id)
+                write_labels(paths.labels, change.of(read_labels(paths.labels)))
+                touch(paths)
 
     def delete(self, run_id: str) -> None:
         """Delete a run and everything it wrote. Raises RunError while a worker has it."""
