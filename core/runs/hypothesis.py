@@ -1,6 +1,6 @@
 """What a person wrote before a run began about what it will do, in a form that can be scored afterwards.
 
-"Vertical flip lowers the recall of polyps by at least 2 points against the run without it." A hypothesis names a figure
+"Vertical flip lowers the recall of polyps by at least 2 points against the run without it." A hypothesis names a metric
 of the validation split, a direction, and what to measure against: another run, or a fixed value. It is written into the
 facts of a run when that is made and never changes; `core.compare.hypothesis` scores it. Reading both needs no torch.
 """
@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, get_args
 
 from core.errors import InputError, shown
 from core.metrics.intervals import Interval
+from core.metrics.parts import METRICS
 from core.runs.labels import lines, one_line
 from core.workspace import read_json, safe_id, write_json
 
@@ -21,32 +22,7 @@ Direction = Literal["raises", "lowers", "keeps"]
 
 LONGEST_TEXT = 500  # letters of what a person adds in words of one's own
 MOST_POINTS = 100.0  # a point is a hundredth
-NEAR = 2.0  # points within which a figure counts as unchanged, unless another number is given
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure that a hypothesis can be about."""
-
-    name: str
-    label: str  # within a sentence
-    task: str
-    of_class: bool  # whether it is about one class; else about the whole split
-
-
-FIGURES = (
-    Figure("accuracy", "accuracy", "classification", False),
-    Figure("macro_f1", "macro F1", "classification", False),
-    Figure("recall", "recall", "classification", True),
-    Figure("precision", "precision", "classification", True),
-    Figure("f1", "F1", "classification", True),
-    Figure("dice", "mean Dice", "segmentation", False),
-    Figure("iou", "mean IoU", "segmentation", False),
-    Figure("dice", "Dice", "segmentation", True),
-    Figure("iou", "IoU", "segmentation", True),
-    Figure("recall", "recall", "segmentation", True),
-    Figure("precision", "precision", "segmentation", True),
-)
+NEAR = 2.0  # points within which a metric counts as unchanged, unless another number is given
 
 
 class Verdict(StrEnum):
@@ -62,9 +38,9 @@ class Verdict(StrEnum):
 class Hypothesis:
     """One hypothesis. Of `baseline` and `threshold` exactly one is given."""
 
-    figure: str  # a name among FIGURES
+    metric: str  # a name in core.metrics.parts
     direction: Direction  # against a fixed value: above it, below it, near it
-    label: str = ""  # the class that the figure is about; "" for the whole split
+    label: str = ""  # the class that the metric is about; "" for one of the whole split
     least: float = 0.0  # points by which it moves at least; of "keeps" by which it moves at most
     baseline: str = ""  # id of the run that it is measured against
     baseline_name: str = ""  # what that run was called when this was written
@@ -74,8 +50,8 @@ class Hypothesis:
     @property
     def sentence(self) -> str:
         """It as one sentence of plain text."""
-        what = next((row.label for row in FIGURES if row.name == self.figure and row.of_class == bool(self.label)), "")
-        subject = f"{what or self.figure} of “{self.label}”" if self.label else what or self.figure
+        what = next((row.label for row in METRICS if row.name == self.metric), self.metric)
+        subject = f"{what} of “{self.label}”" if self.label else what
         points = f"{self.least:g} {'point' if self.least == 1 else 'points'}"
         if self.threshold is not None:
             value = f"{self.threshold:.3g}"
@@ -115,7 +91,7 @@ class Hypothesis:
         """The hypothesis from plain data. Raises KeyError, TypeError, ValueError or InputError when it is none."""
         threshold = data["threshold"]
         return cls(
-            figure=str(data["figure"]),
+            metric=str(data["metric"]),
             direction=data["direction"],
             label=str(data["label"]),
             least=float(data["least"]),
@@ -128,12 +104,11 @@ class Hypothesis:
     def checked(self, task: str = "", classes: Sequence[str] | None = None) -> Self:
         """The hypothesis itself, its texts tidied. Raises InputError where it says nothing that could be scored, or,
         with a task and classes given, nothing that runs of them could show."""
-        rows = [row for row in FIGURES if row.task == (task or row.task)]
-        if not any(row.name == self.figure and row.of_class == bool(self.label) for row in rows):
-            of_split = sorted({row.name for row in rows if not row.of_class})
-            of_class = sorted({f"{row.name} of a class" for row in rows if row.of_class})
-            found = f"{self.figure} of {shown(self.label)}" if self.label else shown(self.figure)
-            raise InputError("The figure of a hypothesis", found=found, expected=", ".join([*of_split, *of_class]))
+        rows = [row for row in METRICS if row.task == (task or row.task)]
+        if not any(row.name == self.metric and row.of_class == bool(self.label) for row in rows):
+            told = ", ".join(f"{row.name} of a class" if row.of_class else row.name for row in rows)
+            found = shown(self.metric) + (f" of {shown(self.label)}" if self.label else "")
+            raise InputError("The metric of a hypothesis", found=found, expected=told)
         if classes is not None and self.label and self.label not in classes:
             raise InputError(
                 "The class of a hypothesis", found=shown(self.label), expected=f"one of {', '.join(classes)}"
@@ -164,9 +139,9 @@ class HypothesisScore:
 
     verdict: Verdict
     sentence: str  # the verdict with its figures, or why there is none; plain text
-    value: float | None = None  # the figure of this run
+    value: float | None = None  # the metric of this run
     interval: Interval | None = None  # of it, 95 %
-    against: float | None = None  # the figure of the baseline, or the fixed value
+    against: float | None = None  # the metric of the baseline, or the fixed value
     difference: float | None = None  # this run less what it is measured against
     difference_interval: Interval | None = None  # 95 %
     method: str = ""  # how the interval of the difference was found
@@ -206,14 +181,14 @@ def write_score(path: Path, score: HypothesisScore) -> None:
 
 
 _SENTENCE = re.compile(
-    r"(?P<text>(?:.*\s)?)(?P<direction>raises|lowers|keeps)\s+(?P<figure>\w+)(?:\s+of\s+(?P<label>.+?))?"
+    r"(?P<text>(?:.*\s)?)(?P<direction>raises|lowers|keeps)\s+(?P<metric>\w+)(?:\s+of\s+(?P<label>.+?))?"
     r"(?:\s+(?:by|within)\s+(?P<least>\d+(?:\.\d+)?)(?:\s+points?)?)?"
     r"\s+(?P<how>against|above|below|near)\s+(?P<what>\S+)",
     re.DOTALL,
 )
 _FORM = (
-    '"raises|lowers|keeps FIGURE [of CLASS] [by POINTS] against RUN", or "raises FIGURE above VALUE", "lowers FIGURE '
-    'below VALUE", "keeps FIGURE within POINTS near VALUE", with any words before it'
+    '"raises|lowers|keeps METRIC [of CLASS] [by POINTS] against RUN", or "raises METRIC above VALUE", "lowers METRIC '
+    'below VALUE", "keeps METRIC within POINTS near VALUE", with any words before it'
 )
 _ABOUT_VALUES = {"raises": "above", "lowers": "below", "keeps": "near"}
 
@@ -232,7 +207,7 @@ def parse(sentence: str) -> Hypothesis:
             raise InputError("The fixed value of a hypothesis", found=shown(found["what"]), expected="0 to 1") from None
     usual = NEAR if found["direction"] == "keeps" else 0.0
     return Hypothesis(
-        figure=found["figure"],
+        metric=found["metric"],
         direction=found["direction"],
         label=found["label"] or "",
         least=float(found["least"]) if found["least"] else usual,
