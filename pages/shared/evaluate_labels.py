@@ -10,7 +10,7 @@ from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, co
 from core.evaluate.predictions import PredictionTable
 from core.figures.confusion import confusion_matrix
 from core.runs.store import Run
-from pages.shared import cache, gallery, state
+from pages.shared import cache, gallery, integrity, state
 from pages.shared.evaluate_split import caveat
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
@@ -25,6 +25,7 @@ def report(run: Run, result: ClassificationResult, dataset: Dataset | None) -> N
     with or_stop():
         table = cache.predictions(run.paths.predictions(result.split))
     headline(run, result)
+    integrity.panel(run, result)
     left, right = st.columns([4, 5], gap="medium")
     with left:
         st.subheader("What is taken for what")

@@ -8,7 +8,7 @@ from core.figures.segmentation import pixel_confusion
 from core.metrics.intervals import Interval
 from core.metrics.segmentation import EMPTY_RULES, METRICS, MaskScore
 from core.runs.store import Run
-from pages.shared import cache, evaluate_images, evaluate_threshold
+from pages.shared import cache, evaluate_images, evaluate_threshold, integrity
 from pages.shared.evaluate_split import caveat
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
@@ -29,6 +29,7 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
         generous, _ = cache.mask_report(path, "one")
     with numbers:
         headline(run, result, with_background)
+        integrity.panel(run, result)
     nothing_found(result, generous)
 
     st.subheader("Every image")
