@@ -39,7 +39,11 @@ class MaskAnswer:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a segmentation network looked for a class of its mask (Grad-CAM), or why that cannot be said."""
+    """Where a network looked for a class (Grad-CAM), or why that cannot be said.
+
+    Of a classifier `picture` and `heat` are the square that the network sees, and `found` says whether the class is the
+    most probable one.
+    """
 
     name: str  # of the picture, as it was given
     label: str  # the class that is explained

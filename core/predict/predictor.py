@@ -10,6 +10,7 @@ import torch
 from core.data.loading import fit_image, jpeg, read_image
 from core.errors import ImageError, InputError
 from core.predict.answer import Answer, Explanation, MaskAnswer
+from core.predict.class_maps import explain_label
 from core.predict.explain import explain_class
 from core.predict.masks import find_mask
 from core.runs.run import RunPaths
@@ -38,15 +39,30 @@ def predict(
     return [_answer(trained, name, content) for name, content in images]
 
 
-def explain(run_folder: str, name: str, content: bytes, label: str, *, stage: int | None = None) -> Explanation:
-    """Where a segmentation run's best model looks for a class in a picture; see `explain_class`.
+def explain(run_folder: str, name: str, content: bytes, label: str = "", *, stage: int | None = None) -> Explanation:
+    """Where a run's best model looks for a class in a picture: of a mask as `explain_class` says, of a classifier as
+    `explain_label` does, which needs no class.
 
-    Raises RunError and WeightsError as `predict` does, InputError when the run has no such class or no masks.
+    Raises RunError and WeightsError as `predict` does, InputError when the run has no such class.
     """
     trained = trained_model(Path(run_folder))
-    if trained.recipe.task != "segmentation":
-        raise InputError("Only the classes of a mask can be explained", found="a run that gives each picture one class")
-    return explain_class(trained, name, content, label, stage=stage)
+    if trained.recipe.task == "segmentation":
+        return explain_class(trained, name, content, label, stage=stage)
+    return explain_label(trained, name, content, label)
+
+
+def explain_files(run_folder: str, files: Sequence[tuple[str, str, str]]) -> list[Explanation]:
+    """Where a run's best model looks in several files, given as (name, path, class); a file that is gone gets its
+    reason. Raises what `explain` does."""
+    found = []
+    for name, path, label in files:
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            found.append(Explanation(name, label, error=f"{name} cannot be read: {error.strerror}."))
+            continue
+        found.append(explain(run_folder, name, content, label))
+    return found
 
 
 def warm(run_folder: str) -> None:

@@ -98,7 +98,7 @@ def test_a_classifier_is_not_asked_for_masks(trained_run):
     folder = str(trained_run.paths.folder)
     with pytest.raises(InputError, match="Tiles and views are for masks"):
         predict(folder, [], tiles=True)
-    with pytest.raises(InputError, match="Only the classes of a mask"):
+    with pytest.raises(InputError, match="The model has no such class: found 'cell'"):
         explain(folder, "a.png", b"", "cell")
 
 
