@@ -4,23 +4,18 @@ A paired difference is about two trained models as they are: would the second do
 images like these? It says nothing about what the recipes would give with another seed; `core.metrics.groups` does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
 import numpy as np
 
-from core.metrics.intervals import Interval, resampled_sums, wilson
-from core.metrics.paired import paired
-from core.metrics.parts import Metric, labels_of, metric
-from core.metrics.segmentation import METRICS as MASK_METRICS
-from core.metrics.segmentation import TRUTH, class_mean
+from core.metrics.intervals import Interval, wilson
+from core.metrics.paired import Paired, paired
+from core.metrics.parts import labels_of, metric
+from core.metrics.resampled import DRAWS, SHARES, Resampled, differs, resample
 
 LEVEL = 0.95
-DRAWS = 2000
-_FEWEST_DRAWS = 200  # from these a standard error is known within 5 %
-_CELLS = 200_000_000  # weights times classes that all draws of a ranking may look at: a few seconds
-_AT_ONCE = 4_000_000  # weights held in memory at a time: 32 MB
 
 MCNEMAR = "McNemar's exact test"
 BOOTSTRAP = "paired bootstrap"
@@ -74,25 +69,43 @@ def paired_difference(
     row = metric(name)
     if a.shape != b.shape or (truth is not None and truth.shape != a.shape[:1]):
         raise ValueError(f"truth {None if truth is None else truth.shape}, answers {a.shape} and {b.shape}")
-    if row.of_class and place is None:
-        raise ValueError(f"{name} is the figure of one class: say which")
-    if name == "recall":
+    if name == "recall" and place is not None:
         a, b, truth = (side[truth == place] for side in (labels_of(a), labels_of(b), truth))
     if len(a) < 2:
         return None
-    if name in ("accuracy", "recall"):
-        found = _shares(truth, labels_of(a), labels_of(b), level)
-    elif row.task == "segmentation":
-        found = _masks(row, a, b, place, background, level, draws, seed)
-    elif row.ranks:
-        found = _rankings(truth, a, b, level, draws, seed)
-    else:
-        found = _labels(row, truth, labels_of(a), labels_of(b), place, level, draws, seed)
-    if found is None:
+    how = {"place": place, "background": background, "draws": draws, "seed": seed}
+    ours, theirs = (resample(name, truth, side, **how) for side in (a, b))
+    differing = int(differs(row, a, b, place, background).sum())
+    test = paired(truth, labels_of(a), labels_of(b)) if name in SHARES else None
+    return between(name, ours, theirs, differing, test=test, level=level, names=names)
+
+
+def between(
+    name: str,
+    first: Resampled,
+    second: Resampled,
+    differing: int,
+    *,
+    test: Paired | None = None,
+    level: float = LEVEL,
+    names: tuple[str, str] = ("the first", "the second"),
+) -> PairedDifference | None:
+    """The paired difference of two answers that were resampled alike, and that differ on so many images.
+
+    With a `test` of right and wrong answers the interval and the p value come from that. For whoever compares many
+    answers with one another, each of which is resampled once.
+    """
+    if np.isnan(first.value) or np.isnan(second.value):
         return None
-    first, second, interval, p, differing, method = found
-    told = in_words(row.label, second - first, interval, p, names)
-    return PairedDifference(name, first, second, second - first, interval, p, len(a), differing, method, told)
+    value, n = second.value - first.value, first.n
+    if test is not None:
+        interval, p, method = paired_interval(test.gained, test.lost, n, level), test.p, MCNEMAR
+    else:
+        error = _error(second.drawn - first.drawn, n, differing)
+        interval, p = _student(value, error, n, differing, level)
+        method = BOOTSTRAP
+    told = in_words(metric(name).label, value, interval, p, names, level)
+    return PairedDifference(name, first.value, second.value, value, interval, p, n, differing, method, told)
 
 
 def in_words(
@@ -155,15 +168,6 @@ def together(ps: Sequence[float], intervals: Sequence[Interval], level: float = 
 
 # Shares of right answers
 
-_Found = tuple[float, float, Interval, float, int, str]
-
-
-def _shares(truth: np.ndarray, a: np.ndarray, b: np.ndarray, level: float) -> _Found:
-    found = paired(truth, a, b)
-    interval = paired_interval(found.gained, found.lost, found.images, level)
-    first, second = (float((side == truth).mean()) for side in (a, b))
-    return first, second, interval, found.p, int((a != b).sum()), MCNEMAR
-
 
 def paired_interval(gained: int, lost: int, n: int, level: float = LEVEL) -> Interval:
     """The interval of (gained - lost) / n, the difference of two shares of right answers to the same n images.
@@ -195,137 +199,25 @@ def _product_limit(share: float, lean: float, few: float, many: float, far: floa
     return min(many * far, share * lean * exp(sqrt(log(many / share) ** 2 + log(far / lean) ** 2)))
 
 
-# Resampling
-
-
-def _resampled(first: float, second: float, drawn: np.ndarray, n: int, differing: int, level: float) -> _Found | None:
-    """The interval and the test from the differences (D,) of all draws.
+def _error(drawn: np.ndarray, n: int, differing: int) -> float:
+    """The standard error of a difference from what it is in every draw (D,).
 
     Where few images differ a bootstrap is too sure of itself: four that all speak for one side would be enough. So the
     error is taken as if two more images differed, one for either side (as Bonett & Price 2012 do for shares): six are
-    asked for then, as by McNemar's exact test.
+    asked for then, as by McNemar's exact test. And n - 1 stands where resampling has n.
     """
+    drawn = drawn[~np.isnan(drawn)]
+    if not differing or len(drawn) < 2:
+        return 0.0
+    return float(drawn.std(ddof=1)) * sqrt((differing + 2) / differing * n / (n - 1))
+
+
+def _student(value: float, error: float, n: int, differing: int, level: float) -> tuple[Interval, float]:
+    """Interval and p value of a difference by Student's t; where nothing differs, what could have been missed."""
     from scipy.stats import t
 
-    value = second - first
-    if np.isnan(value):
-        return None
-    if not differing:
-        reach = wilson(0, n, level).high
-        return first, second, Interval(-reach, reach), 1.0, 0, BOOTSTRAP
-    drawn = drawn[~np.isnan(drawn)]
-    error = float(drawn.std(ddof=1)) * sqrt((differing + 2) / differing * n / (n - 1)) if len(drawn) > 1 else 0.0
     if error == 0:
-        return (first, second, Interval(value, value), 1.0, differing, BOOTSTRAP) if value == 0 else None
+        reach = wilson(differing, n, level).high
+        return Interval(value - reach, value + reach), 1.0
     half = float(t.ppf((1 + level) / 2, n - 1)) * error
-    p = float(2 * t.sf(abs(value) / error, n - 1))
-    return first, second, Interval(value - half, value + half), p, differing, BOOTSTRAP
-
-
-def _labels(
-    row: Metric, truth: np.ndarray, a: np.ndarray, b: np.ndarray, place: int | None, level: float, draws: int, seed: int
-) -> _Found | None:
-    chosen = np.array([place]) if row.of_class else np.unique(truth)
-    cells, counts = np.unique(np.stack([truth, a, b]), axis=1, return_counts=True)
-    is_class = cells[0][:, None] == chosen
-    sides = [(cells[side][:, None] == chosen).astype(np.float64) for side in (1, 2)]
-    support = is_class * 1.0
-
-    def figures(weights: np.ndarray, says: np.ndarray) -> np.ndarray:
-        hits, said = weights @ (says * is_class), weights @ says
-        below = said if row.name == "precision" else said + weights @ support
-        above = hits if row.name == "precision" else 2 * hits
-        return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0).mean(axis=1)
-
-    whole = counts[None].astype(np.float64)
-    first, second = (float(figures(whole, says)[0]) for says in sides)
-    at_once = max(1, _AT_ONCE // len(counts))
-    drawn = [
-        figures(weights, sides[1]) - figures(weights, sides[0])
-        for weights in _drawn_again(cells[0], counts, draws, seed, at_once)
-    ]
-    if row.of_class:
-        differing = int(((a == place) != (b == place)).sum())
-    else:
-        differing = int((a != b).sum())
-    return _resampled(first, second, np.concatenate(drawn), len(truth), differing, level)
-
-
-def _rankings(truth: np.ndarray, a: np.ndarray, b: np.ndarray, level: float, draws: int, seed: int) -> _Found | None:
-    if a.ndim != 2:
-        raise ValueError(f"answers {a.shape}, expected probabilities (N, K)")
-    n = len(truth)
-    chosen = [c for c in np.unique(truth) if (truth != c).any()]
-    if not chosen:
-        return None
-    rankings = [[_Ranking(truth == c, side[:, c]) for c in chosen] for side in (a, b)]
-
-    def figures(weights: np.ndarray) -> list[np.ndarray]:
-        return [np.mean([one.areas(weights) for one in side], axis=0) for side in rankings]
-
-    first, second = (float(one[0]) for one in figures(np.ones((1, n))))
-    draws = int(np.clip(_CELLS // (2 * n * len(chosen)), _FEWEST_DRAWS, draws))
-    parts = (
-        figures(weights) for weights in _drawn_again(truth, np.ones(n, np.int64), draws, seed, max(1, _AT_ONCE // n))
-    )
-    drawn = np.concatenate([two - one for one, two in parts])
-    return _resampled(first, second, drawn, n, int((a != b).any(axis=1).sum()), level)
-
-
-class _Ranking:
-    """The scores of one class in order, so that the area under the curve of any weights is a pass over them."""
-
-    def __init__(self, positive: np.ndarray, score: np.ndarray) -> None:
-        self._order = np.argsort(score, kind="stable")
-        self._positive = positive[self._order].astype(np.float64)
-        _, self._starts = np.unique(score[self._order], return_index=True)  # of images with equal scores
-
-    def areas(self, weights: np.ndarray) -> np.ndarray:
-        """The areas (D,) of weights (D, N) of the images."""
-        ordered = weights[:, self._order]
-        ups = np.add.reduceat(ordered * self._positive, self._starts, axis=1)
-        downs = np.add.reduceat(ordered, self._starts, axis=1) - ups
-        below = np.cumsum(downs, axis=1) - downs / 2
-        pairs = ups.sum(axis=1) * downs.sum(axis=1)
-        return np.divide((ups * below).sum(axis=1), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-
-
-def _drawn_again(strata: np.ndarray, counts: np.ndarray, draws: int, seed: int, at_once: int) -> Iterator[np.ndarray]:
-    """Weights (D, C) of cells that stand for so many images each, drawn again within each stratum, a part at a time."""
-    generator = np.random.default_rng(seed)
-    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    for start in range(0, draws, at_once):
-        size = min(at_once, draws - start)
-        weights = np.zeros((size, len(counts)))
-        for cells in members:
-            total = counts[cells].sum()
-            weights[:, cells] = generator.multinomial(total, counts[cells] / total, size=size)
-        yield weights
-
-
-def _masks(
-    row: Metric,
-    a: np.ndarray,
-    b: np.ndarray,
-    place: int | None,
-    background: int | None,
-    level: float,
-    draws: int,
-    seed: int,
-) -> _Found | None:
-    if a.ndim != 3:
-        raise ValueError(f"answers {a.shape}, expected counts (N, K, 3)")
-    figure = MASK_METRICS[row.name.removeprefix("mean_").removeprefix("mask_")]
-    there = a[..., TRUTH].sum(axis=0) > 0
-    there &= np.arange(len(there)) != (-1 if background is None else background)
-
-    def figures(sums: np.ndarray) -> np.ndarray:
-        values = figure(sums)
-        return values[..., place] if row.of_class else class_mean(values[..., there], None)
-
-    both = np.stack([a, b], axis=1)
-    first, second = (float(one) for one in figures(both.sum(axis=0)))
-    drawn = figures(resampled_sums(both, draws=draws, seed=seed))
-    looked_at = [place] if row.of_class else np.flatnonzero(there)
-    differing = int((a != b)[:, looked_at].any(axis=(1, 2)).sum())
-    return _resampled(first, second, drawn[:, 1] - drawn[:, 0], len(a), differing, level)
+    return Interval(value - half, value + half), float(2 * t.sf(abs(value) / error, n - 1))
