@@ -120,6 +120,7 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
             should_pause=_Wish(paths.pause),
             resume=resume,
             tracked=paths.tracker,
+            snapshots=paths.snapshots,
         ):
             if isinstance(event, Looks):
                 chronicle.show(event)

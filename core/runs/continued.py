@@ -74,6 +74,8 @@ def _take_over(run: Run, paths: RunPaths, status: RunStatus) -> RunStatus:
         shutil.copyfile(run.paths.seal, paths.seal)
     if run.paths.looks.is_dir():
         shutil.copytree(run.paths.looks, paths.looks)
+    if run.paths.snapshots.is_dir():
+        shutil.copytree(run.paths.snapshots, paths.snapshots, copy_function=lambda *pair: _share(*map(Path, pair)))
     done = run.status
     return replace(status, best=done.best, interval=done.interval, epochs_done=done.epochs_done, seconds=done.seconds)
 

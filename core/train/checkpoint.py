@@ -86,7 +86,7 @@ class Checkpointer:
         *,
         writes: bool = True,
     ) -> None:
-        self._best, self._best_facts, self._last = best, best_facts, last
+        self.best, self._best_facts, self._last = best, best_facts, last
         self._clock, self._writes = clock, writes
         self._pending: tuple[dict[str, torch.Tensor], dict[str, Any]] | None = None
         self._saved_at, self._saving = clock(), 0.0  # when, and for how many seconds, the last state was written
@@ -94,10 +94,10 @@ class Checkpointer:
     def insist_on_room(self, model: torch.nn.Module) -> None:
         """Raise StorageError when the disk has not even room for the weights once, so that they will not be kept."""
         needed = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-        free = shutil.disk_usage(self._best.parent).free
+        free = shutil.disk_usage(self.best.parent).free
         if self._writes and free < needed:
             raise StorageError(
-                f"Nothing more can be written under {self._best.parent}",
+                f"Nothing more can be written under {self.best.parent}",
                 found=f"{free / 1e6:.1f} MB free",
                 expected=f"at least {needed / 1e6:.1f} MB for the weights of this network",
                 do="Free some space (old runs and the cache folder of the workspace can go) and try again",
@@ -138,14 +138,14 @@ class Checkpointer:
 
     def best_weights(self) -> dict[str, torch.Tensor]:
         """The weights of the best epoch so far, on the CPU. They have to be written already."""
-        return load_file(self._best)
+        return load_file(self.best)
 
     def flush_best(self) -> None:
         """Write the best model if it is not on disk yet."""
         if self._pending is None:
             return
         weights, facts = self._pending
-        with replacing(self._best) as temporary:
+        with replacing(self.best) as temporary:
             _save_weights(weights, temporary, facts)
         write_json(self._best_facts, facts)
         self._pending = None
@@ -157,7 +157,7 @@ class Checkpointer:
 
     def kept_facts(self) -> dict[str, Any]:
         """The facts of the best model on disk. Raises RunError when there is none."""
-        return read_facts(self._best)
+        return read_facts(self.best)
 
     def load_last(self) -> dict[str, Any] | None:
         """The last state, on the CPU, or None when nothing was saved. Nothing in the file is executed."""

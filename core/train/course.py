@@ -289,6 +289,28 @@ class Course:
             answers = [judged(self._prepare_inputs(part)) for part in parts]
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
+    def moving(self) -> set[str]:
+        """The names, in the whole model, of the tensors that this phase may change."""
+        if self._features is not None:
+            return {f"head.{name}" for name in self._model.head.state_dict()}
+        learned = {name for name, parameter in self._model.named_parameters() if parameter.requires_grad}
+        measured = {
+            f"{place}.{name}".lstrip(".")
+            for place, part in self._model.named_modules()
+            if part.training
+            for name, _ in part.named_buffers(recurse=False)
+        }
+        return (learned | measured) & self._model.state_dict().keys()
+
+    def judged(self, names: set[str]) -> dict[str, torch.Tensor]:
+        """Of the weights that are judged and kept those of these names, of the whole model; no copies."""
+        way = (self._plain_way if self._mean_way is None else self._mean_way.module).state_dict()
+        if self._features is not None:
+            way = {f"head.{name}": tensor for name, tensor in way.items()}
+            if not names <= way.keys():
+                way = self._model.state_dict() | way
+        return {name: way[name] for name in names}
+
     def kept(self) -> dict[str, torch.Tensor]:
         """A copy, on the CPU, of the weights that are judged and kept, under the names of the whole model."""
         judged = self._plain_way if self._mean_way is None else self._mean_way.module

@@ -29,6 +29,7 @@ from core.train.course import Course
 from core.train.devices import accelerator_for, draws, set_draws, together
 from core.train.events import EpochEnd, Event, Outcome, Resumed, Said, Step
 from core.train.position import Position
+from core.train.snapshots import Snapshots
 from core.train.task import Tally, Task, combined, task_for
 from core.train.trackers import tracking
 
@@ -48,13 +49,15 @@ def train(
     should_pause: Callable[[], bool] = lambda: False,
     resume: bool = False,
     tracked: Path | None = None,
+    snapshots: Path | None = None,
 ) -> Iterator[Event]:
     """Train `recipe` on `dataset`, telling what happens; the last event is an Outcome.
 
     `best`, `best_facts` and `last` are the files of `core.train.checkpoint`; any number of runs may share `cache`.
     After every step it is asked whether to stop, and the best epoch so far is kept, or to pause, and everything is kept
     as it is. With `resume` and a saved state, training goes on after the step at which that was saved. A tracker, where
-    the recipe names one, keeps its files in the folder `tracked`.
+    the recipe names one, keeps its files in the folder `tracked`. The weights of each epoch are kept in the folder
+    `snapshots`, where there is to be one, as far as there is room.
 
     Where several processes train one model (`recipe.processes`) each of them calls this with the same arguments. All
     tell the same events, and the first of them writes the files and is asked whether to stop.
@@ -66,10 +69,12 @@ def train(
         accelerator = stack.enter_context(accelerator_for(recipe))
         task = stack.enter_context(closing(task_for(recipe, dataset, accelerator.device, cache)))
         keeper = Checkpointer(best, best_facts, last, writes=accelerator.is_main_process)
+        past = Snapshots(snapshots if accelerator.is_main_process else None)
         stack.callback(keeper.rescue)
+        stack.callback(past.flush)
         asked = _Asked(accelerator, should_stop, should_pause)
         tracker = stack.enter_context(tracking(recipe, accelerator, tracked))
-        for event in _train(recipe, dataset, accelerator, task, keeper, cache, asked, resume):
+        for event in _train(recipe, dataset, accelerator, task, keeper, past, cache, asked, resume):
             yield event
             if isinstance(event, EpochEnd):
                 yield from tracker.tell(event)
@@ -81,6 +86,7 @@ def _train(
     accelerator: Accelerator,
     task: Task,
     keeper: Checkpointer,
+    past: Snapshots,
     cache: Path,
     asked: "_Asked",
     resume: bool,
@@ -118,6 +124,7 @@ def _train(
         course = Course(recipe, phase, dataset, model, task, cache, accelerator, pieces=at.pieces)
         if saved and saved["at"]["phase"] == number:
             course.load(saved)
+        past.begin(at.epoch, course.moving(), course.judged, keeper.best)
         if at.in_phase == 0:
             yield course.started(number, at.epoch + 1)
 
@@ -147,6 +154,7 @@ def _train(
                     told = now
                 if (asked.after(step) or keeper.due(within_epoch=True)) and accelerator.num_processes == 1:
                     within = {"learned": learned.state(), "draws": draws()}
+                    past.flush()
                     keeper.save(replace(at, step=step).state() | course.state() | within)
                 if asked.ends:
                     break
@@ -189,9 +197,11 @@ def _train(
                 per_class=validated.per_class(),
             )
             yield from looks
+            past.keep(epoch, course.judged, whatever=asked.ends)
             if asked.stopped:
                 break
             at = at.after_epoch(recipe, metrics, best)
+            past.keep(epoch, course.judged, whatever=at.over)
 
             # The end of a phase, perhaps before its time.
             if at.over and at.in_phase < phase.epochs:
@@ -203,11 +213,13 @@ def _train(
                 model.load_state_dict(keeper.best_weights())
             asked.after()
             if going_back or asked.ends or keeper.due():
+                past.flush()
                 keeper.save(at.state() | course.state())
         course.close()
         if asked.ends:
             break
 
+    past.flush()
     keeper.flush_best()
     if not asked.ends:
         keeper.keep_end(at.state(), model, restored=recipe.restore_best)

@@ -18,7 +18,10 @@ from core.recipe import SegmentationRecipe
 from core.runs.journal import OpenJournal
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState
+from core.runs.snapshots import epochs_to_visit
 from core.runs.store import RunStore
+from core.train.checkpoint import read_facts
+from core.train.snapshots import Past
 from core.workspace import write_json
 from tests.running import small
 from tests.shapes import SMALL_MASKS, kept_shapes
@@ -79,6 +82,10 @@ def insist_on_same(killed, whole):
     assert same(torch.load(killed.last), torch.load(whole.last))
     assert killed.predictions("validation").read_bytes() == whole.predictions("validation").read_bytes()
     assert killed.results("validation").read_bytes() == whole.results("validation").read_bytes()
+    assert epochs_to_visit(killed) == epochs_to_visit(whole) != []
+    pasts = [Past.of(run.best, read_facts(run.best)["epoch"], run.snapshots) for run in (killed, whole)]
+    for epoch in epochs_to_visit(whole):
+        assert same(*(past.weights(epoch) for past in pasts)), f"epoch {epoch}"
 
 
 class Killed(BaseException):
@@ -137,6 +144,7 @@ def test_a_run_killed_within_every_kind_of_write_ends_as_if_it_never_was(
     monkeypatch.setattr("core.train.checkpoint.SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr("core.train.checkpoint.SECONDS_WITHIN_EPOCHS", within_epochs)
     monkeypatch.setattr("core.train.checkpoint.MOST_OF_TIME", float("inf"))
+    monkeypatch.setattr("core.train.snapshots.FREE_SECONDS", float("inf"))
     recipe, dataset = made(name, workspace, tiny_dataset)
     executor = InlineExecutor(workspace)
     store = executor.store
@@ -170,10 +178,11 @@ from core.executors.inline import InlineExecutor
 from core.runs.journal import OpenJournal
 from core.data.rows import RowFile
 from core.workspace import Workspace
-from core.train import checkpoint
+from core.train import checkpoint, snapshots
 from core.train.course import Course
 
 checkpoint.SECONDS_BETWEEN_SAVES, checkpoint.SECONDS_WITHIN_EPOCHS, checkpoint.MOST_OF_TIME = 0.0, 0.0, float("inf")
+snapshots.FREE_SECONDS = float("inf")
 workspace, job, *rest = sys.argv[1:]
 executor = InlineExecutor(Workspace(Path(workspace)))
 worker._warm_up()
