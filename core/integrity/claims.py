@@ -140,7 +140,7 @@ def below_majority(judged: Judged) -> Looked:
 
 
 def too_small(judged: Judged) -> Looked:
-    """Too few pictures for what their figures seem to say: that guessing is beaten, or which of two models is better."""
+    """Too few pictures for what their figures seem to say: that guessing is beaten, or how well a class is known."""
     if not judged.tables:
         return Looked(unknown=NO_ANSWERS)
     findings, told = [], []
@@ -236,10 +236,8 @@ def _few_masks(split: str, table: MaskTable) -> Finding | str:
         width = 100 * (interval.high - interval.low)
         return f"{number_of(len(table))} of {split} tell the mean Dice to within {width:.1f} points"
     if interval is None:
-        told = (
-            f"{split} has {number_of(len(table))}, and a class rests on fewer than five of them: nobody can tell how "
-        )
-        told += "its Dice differs from picture to picture, so the mean has no interval"
+        told = f"{split} has {number_of(len(table))}, and a class rests on fewer than five of them: nobody can tell "
+        told += "how its Dice differs from picture to picture, so the mean has no interval"
     else:
         told = f"{number_of(len(table))} of {split} leave the mean Dice anywhere from {interval.low:.3f} to "
         told += f"{interval.high:.3f} (95 % interval, by drawing images again)"

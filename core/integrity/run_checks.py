@@ -4,7 +4,12 @@ import time
 from pathlib import Path
 
 from core.data.health.finding import SEVERITIES, Finding
+from core.integrity.changes import data_changed, figures_differ
+from core.integrity.choosing import chosen_by_validation
 from core.integrity.claims import below_majority, never_predicted, too_small
+from core.integrity.gap import apart
+from core.integrity.leaks import leaked, shortcut
+from core.integrity.ledger import opened_again
 from core.integrity.run_report import IntegrityReport, Outcome, read_integrity, rests_on, write_integrity
 from core.integrity.run_subject import Judged, RunCheck
 from core.runs.store import RunStore
@@ -12,14 +17,36 @@ from core.workspace import Workspace
 
 RUN_CHECKS = (
     RunCheck(
+        "figures-differ",
+        "Figures that disagree",
+        "A table that does not say what training measured, or whose labels are not those of the data",
+        figures_differ,
+    ),
+    RunCheck(
+        "leaked",
+        "Known from training",
+        "Pictures that judge and were learned from, as copies or as pictures of one group",
+        leaked,
+    ),
+    RunCheck(
         "below-majority",
         "Worse than guessing",
         "Fewer right answers than always answering with the commonest class would give",
         below_majority,
     ),
     RunCheck("never-predicted", "Class never answered", "Classes that the model never answers with", never_predicted),
+    RunCheck("apart", "Validation and test apart", "Scores further apart than chance brings two splits", apart),
+    RunCheck("opened-again", "Test opened again", "Test images that were looked at more than once", opened_again),
+    RunCheck("data-changed", "Data changed", "Pictures, labels or splits that are no longer the run's", data_changed),
+    RunCheck("shortcut", "Shortcuts", "Classes that files and borders give away, by the health check", shortcut),
     RunCheck(
         "too-small", "Too small for the claim", "A split with too few pictures for what its figures say", too_small
+    ),
+    RunCheck(
+        "chosen-by-validation",
+        "Chosen and reported by validation",
+        "A figure of the very images that chose the epoch or the trial, and what that flatters it by",
+        chosen_by_validation,
     ),
 )
 

@@ -92,7 +92,7 @@ def test_ten_pictures_do_not_even_show_that_guessing_is_beaten(judged):
 
 def test_a_class_that_is_judged_by_five_pictures_is_named(judged):
     truth = [0, 1] * 60 + [2] * 5
-    [found] = too_small(judged(truth, truth[:-1] + [0])).findings
+    [found] = too_small(judged(truth, [*truth[:-1], 0])).findings
     assert "the recall of owl rests on 5 pictures: 0.80, from 0.38 to 0.96" in found.message
     assert found.severity == "note"
 
