@@ -150,7 +150,7 @@ def _network(row: ArchitectureRow, encoder: str, classes: int, image_size: int) 
     """
     _check_encoder(encoder)
     reason: Exception | None = None
-    for options in _options(row, encoder, image_size):
+    for options in encoder_options(row, encoder, image_size):
         try:
             with warnings.catch_warnings(action="ignore"):  # of encoders' old names, and of how weights are asked for
                 network = smp.create_model(
@@ -170,7 +170,7 @@ def _network(row: ArchitectureRow, encoder: str, classes: int, image_size: int) 
     ) from reason
 
 
-class _Idle(nn.Module):
+class Idle(nn.Module):
     """In place of a layer whose answer nobody reads."""
 
     def forward(self, maps: Any, *_: Any, **__: Any) -> Any:
@@ -190,7 +190,7 @@ def _check_encoder(name: str) -> None:
     )
 
 
-def _options(row: ArchitectureRow, encoder: str, image_size: int) -> list[dict[str, Any]]:
+def encoder_options(row: ArchitectureRow, encoder: str, image_size: int) -> list[dict[str, Any]]:
     """What to tell a timm encoder, the best first: transformers refuse every size but their own unless told."""
     if not encoder.startswith(TIMM_PREFIX):
         return [{}]
@@ -230,7 +230,7 @@ def _replace_idle(part: nn.Module, probe: nn.Module) -> None:
     for name, inner in probe.named_children():
         parameters = list(inner.parameters())
         if parameters and all(parameter.grad is None for parameter in parameters):
-            setattr(part, name, _Idle())
+            setattr(part, name, Idle())
         else:
             _replace_idle(getattr(part, name), inner)
 
