@@ -7,8 +7,8 @@ import streamlit as st
 from core.augment.catalog import POLICIES
 from core.presets import PRESETS, preset
 from core.recipe import Recipe, diff
-from core.runs.index import RunSummary
 from core.runs.store import Run
+from core.runs.summary import RunSummary
 from pages.shared import cache, live, state
 from pages.shared.guard import require_app
 from pages.shared.pickers import nothing, or_stop

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import RunError
+from core.runs.index import touch
 from core.runs.run import RunState, write_status
 from core.runs.store import RunStore, keep_ballast
 from core.workspace import Workspace
@@ -74,6 +75,7 @@ class Executor(ABC):
                 now = time.time()
                 waiting = replace(status, state=RunState.QUEUED, sentence=RunState.QUEUED.sentence)
                 write_status(paths, replace(waiting, since=now, queued_at=now, attempt=status.attempt + 1))
+                touch(paths)
         self._take(run_id)
 
     @abstractmethod

@@ -13,8 +13,8 @@ from core.evaluate.predictions import PredictionTable
 from core.integrity.run_report import Looked
 from core.integrity.run_subject import Judged, Table, image_dice, rights
 from core.integrity.subject import number_of
-from core.runs.index import RunSummary
 from core.runs.run import RunPaths, RunState
+from core.runs.summary import RunSummary
 from core.seeding import derive
 
 DRAWS = 1000

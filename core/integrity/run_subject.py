@@ -18,9 +18,9 @@ from core.integrity.run_report import Looked, judged_alike
 from core.metrics.segmentation import background_of, class_counts, class_mean, dice
 from core.recipe import SCORES
 from core.runs.data import dataset_of
-from core.runs.index import RunSummary
 from core.runs.seal import Opening, openings
 from core.runs.store import Run
+from core.runs.summary import RunSummary
 from core.workspace import Workspace
 
 Table = PredictionTable | MaskTable

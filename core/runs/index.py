@@ -3,157 +3,50 @@
 With thousands of runs, reading every folder for every visit would take seconds. A list costs one look at the folder
 names and one `stat` per run; only runs whose state.json was replaced since are read again. Whoever changes another file
 that a line tells of, such as the labels, calls `touch` afterwards.
+
+A page that is opened every second does not even need the `stat` of every run: a finished run hardly ever changes, and
+whoever takes one up again or labels it touches the folder of all runs as well, as making and deleting one do by
+themselves. So a glance looks at that folder and at the runs that wait or are at work, and at all of them now and then,
+for what was changed by hand.
 """
 
+import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Any
 
 from core.errors import FoveaError, StorageError
-from core.models.architectures import network_label
-from core.recipe import SCORES, Recipe, SegmentationRecipe
-from core.runs.hypothesis import read_score
-from core.runs.labels import Labels, read_labels
-from core.runs.run import RunFacts, RunPaths, RunState, RunStatus, read_status
-from core.workspace import Workspace, read_json, safe_id, write_json
+from core.runs.labels import Labels
+from core.runs.run import RunPaths, RunState
+from core.runs.summary import RunSummary, read_summary
+from core.workspace import Workspace, safe_id, write_text
 
 _VERSION = 5  # raised when RunSummary changes; an older index is then built anew
+_HEAD, _TAIL = f'{{"version": {_VERSION}, "runs": {{', "}}"  # between them a line for each run; together JSON
+GLANCES = 30.0  # seconds until a glance looks at every run again
+_COARSE = 2_500_000_000  # nanoseconds; some systems write down only every second one when a folder changed
 
 Stamp = tuple[int, int, int]  # modification time, size and inode of state.json: a replaced file differs in one of them
 
 
 @dataclass(frozen=True)
-class RunSummary:
-    """One line of the run list."""
+class _Known:
+    """A run as it was read last."""
 
-    id: str
-    name: str
-    state: RunState
-    sentence: str
-    dataset: str  # id
-    dataset_name: str
-    created: float  # seconds since 1970
-    network: str  # the backbone of a classifier; architecture and encoder of a segmentation model
-    trainable: str  # of each phase in turn: "head → everything"
-    policy: str  # augmentation
-    image_size: int  # pixels
-    epochs: int
-    epochs_done: int
-    best: dict[str, float] = field(default_factory=dict)
-    interval: tuple[float, float] | None = None
-    seconds: float = 0.0
-    images_per_second: float | None = None
-    preset: str = ""
-    tags: tuple[str, ...] = ()  # of the study that made it; those that people give stand in its labels
-    task: str = "classification"
-    learns_from: str = "images"  # or "stored features" of a frozen backbone, or both
-    revision: int = 1  # of the dataset
-    labels: Labels = field(default_factory=Labels)
-    hypothesis: str = ""  # with which the run began, as a sentence
-    verdict: str = ""  # what became of it, a `Verdict`; "" until it is scored
+    stamp: Stamp
+    summary: RunSummary
+    text: str  # for the file of the index; "" while it is not final
 
     @property
-    def score(self) -> float | None:
-        """The best validation score: accuracy of a classifier, mean Dice of a segmentation model. None before it."""
-        return self.best.get(SCORES[self.task])
-
-    @classmethod
-    def of(
-        cls, run_id: str, recipe: Recipe, facts: RunFacts, status: RunStatus, labels: Labels, verdict: str = ""
-    ) -> Self:
-        """The line of a run."""
-        return cls(
-            id=run_id,
-            name=labels.name or run_name(recipe),
-            state=status.state,
-            sentence=status.sentence,
-            dataset=facts.dataset,
-            dataset_name=facts.dataset_name,
-            created=facts.created,
-            network=recipe.model.network,
-            task=recipe.task,
-            trainable=trainable(recipe),
-            policy=recipe.augment.policy,
-            image_size=recipe.image_size,
-            epochs=status.epochs,
-            epochs_done=status.epochs_done,
-            best=status.best,
-            interval=status.interval,
-            seconds=status.seconds,
-            images_per_second=status.images_per_second,
-            preset=recipe.preset,
-            tags=facts.tags,
-            learns_from=learns_from(recipe),
-            revision=facts.revision,
-            labels=labels,
-            hypothesis=facts.hypothesis.sentence if facts.hypothesis else "",
-            verdict=verdict,
-        )
-
-    @classmethod
-    def unreadable(cls, run_id: str, status: RunStatus, reason: str) -> Self:
-        """The line of a run folder that lost its recipe or its facts: listed with the reason, so it can be deleted."""
-        return cls(
-            id=run_id,
-            name=run_id,
-            state=RunState.FAILED,
-            sentence=reason,
-            dataset="",
-            dataset_name="",
-            created=status.since,
-            network="",
-            trainable="",
-            policy="",
-            image_size=0,
-            epochs=status.epochs,
-            epochs_done=status.epochs_done,
-        )
-
-
-def trainable(recipe: Recipe) -> str:
-    """What the phases train, in their order, as in "head → everything"."""
-    return " → ".join(phase.trainable for phase in recipe.phases)
-
-
-def learns_from(recipe: Recipe) -> str:
-    """What the phases learn from: "images", "stored features" of the frozen backbone, or "features and images"."""
-    if recipe.task != "classification" or recipe.mix.on:
-        return "images"
-    stored = {phase.trainable == "head" for phase in recipe.phases}
-    return "features and images" if len(stored) > 1 else "stored features" if stored == {True} else "images"
-
-
-def run_name(recipe: Recipe) -> str:
-    """What a person calls the run, or a name made from its main choices."""
-    if recipe.name:
-        return recipe.name
-    if isinstance(recipe, SegmentationRecipe):
-        return f"{network_label(recipe.model)}, {trainable(recipe)}"
-    return f"{recipe.model.network}, {trainable(recipe)}"
-
-
-def read_facts(paths: RunPaths) -> RunFacts:
-    """run.json of a run. Raises KeyError, TypeError or ValueError when it is missing or is no such thing."""
-    return RunFacts.from_json(read_json(paths.facts) or {})
-
-
-def read_summary(folder: Path) -> RunSummary:
-    """The line of the run in `folder`, from its files."""
-    paths = RunPaths(folder)
-    status = read_status(paths)
-    try:
-        recipe = Recipe.from_json(paths.recipe.read_text(encoding="utf-8"))
-        facts, labels = read_facts(paths), read_labels(paths.labels)
-        score = read_score(paths.score) if facts.hypothesis else None
-        return RunSummary.of(folder.name, recipe, facts, status, labels, score.verdict if score else "")
-    except (OSError, FoveaError, KeyError, TypeError, ValueError) as error:
-        return RunSummary.unreadable(folder.name, status, f"This run cannot be read: {error}")
+    def is_final(self) -> bool:
+        """Whether it is worth writing down: a live run changes every second."""
+        return self.summary.state.is_finished
 
 
 class RunIndex:
@@ -163,29 +56,62 @@ class RunIndex:
         self._runs = runs
         self._file = file
         self._lock = Lock()
-        self._known: dict[str, tuple[Stamp, RunSummary]] | None = None
+        self._known: dict[str, _Known] | None = None
+        self._lines: list[RunSummary] = []  # of all that is known, in order; never changed, only replaced
+        self._seen_all = -GLANCES  # when every run was looked at
+        self._folder: int | None = None  # when the folder of all runs had changed last by then; None: too near to tell
 
-    def summaries(self) -> list[RunSummary]:
-        """One line per run, in no particular order, as the files say (whether workers are alive is not asked here)."""
+    def summaries(self, *, glance: bool = False) -> list[RunSummary]:
+        """One line per run, newest first, as the files say (whether workers are alive is not asked here).
+
+        A glance may miss for half a minute what was changed by hand in the folder of a run that has ended. The list is
+        shared with whoever else asks, and only to be read.
+        """
         with self._lock:
             if self._known is None:
                 self._known = self._load()
-            before, self._known = self._known, self._refreshed(self._known)
-            if _finished(before) != _finished(self._known):
-                self._save()
-            return [summary for _, summary in self._known.values()]
+            before = self._known
+            self._known = self._glanced(before) if glance and self._may_glance() else self._refreshed(before)
+            if self._known is not before:
+                self._lines = sorted(
+                    (known.summary for known in self._known.values()),
+                    key=lambda line: (line.created, line.id),
+                    reverse=True,
+                )
+                if _final(before) != _final(self._known):
+                    self._save()
+            return self._lines
 
-    def _refreshed(self, known: Mapping[str, tuple[Stamp, RunSummary]]) -> dict[str, tuple[Stamp, RunSummary]]:
-        fresh: dict[str, tuple[Stamp, RunSummary]] = {}
-        for run_id in self._ids():
-            stamp = _stamp(self._runs, run_id)
-            if stamp is None:  # deleted this very moment
-                continue
-            entry = known.get(run_id)
-            if entry is None or entry[0] != stamp:
-                entry = stamp, read_summary(self._runs / run_id)
-            fresh[run_id] = entry
-        return fresh
+    def _may_glance(self) -> bool:
+        recent = time.monotonic() - self._seen_all < GLANCES
+        return recent and self._folder is not None and _changed(self._runs) == self._folder
+
+    def _glanced(self, known: dict[str, _Known]) -> dict[str, _Known]:
+        """Only the runs that are not over are looked at."""
+        live = {run_id: self._look(run_id, one) for run_id, one in known.items() if not one.is_final}
+        if all(known[run_id] is one for run_id, one in live.items()):
+            return known
+        return {run_id: one for run_id, one in (known | live).items() if one}
+
+    def _refreshed(self, known: dict[str, _Known]) -> dict[str, _Known]:
+        """Every run is looked at."""
+        began, changed = time.time_ns(), _changed(self._runs)
+        found = {run_id: self._look(run_id, known.get(run_id)) for run_id in self._ids()}
+        fresh = {run_id: one for run_id, one in found.items() if one}
+        # What changes the folder again within the same tick of its clock would not be seen by that clock.
+        self._folder = changed if changed is not None and changed < began - _COARSE else None
+        self._seen_all = time.monotonic()
+        same = len(fresh) == len(known) and all(known.get(run_id) is one for run_id, one in fresh.items())
+        return known if same and self._lines else fresh
+
+    def _look(self, run_id: str, known: _Known | None) -> _Known | None:
+        stamp = _stamp(self._runs, run_id)
+        if stamp is None:  # deleted this very moment
+            return None
+        if known is not None and known.stamp == stamp:
+            return known
+        summary = read_summary(self._runs / run_id)
+        return _Known(stamp, summary, _text(run_id, stamp, summary) if summary.state.is_finished else "")
 
     def _ids(self) -> list[str]:
         try:
@@ -194,23 +120,19 @@ class RunIndex:
         except FileNotFoundError:
             return []
 
-    def _load(self) -> dict[str, tuple[Stamp, RunSummary]]:
-        data = read_json(self._file)
+    def _load(self) -> dict[str, _Known]:
         try:
-            if data["version"] != _VERSION:
+            head, *lines, _ = self._file.read_text(encoding="utf-8").splitlines()
+            if head != _HEAD:
                 return {}
-            return {run_id: (_read_stamp(stamp), _read_line(line)) for run_id, (stamp, line) in data["runs"].items()}
-        except (KeyError, TypeError, ValueError):  # no index, or one that is damaged: build it anew
-            return {}
+            return dict(_read(line.removesuffix(",")) for line in lines)
+        except (OSError, FoveaError, AttributeError, KeyError, TypeError, ValueError):
+            return {}  # no index, or one that is damaged: build it anew
 
     def _save(self) -> None:
-        runs = {
-            run_id: (stamp, asdict(summary))
-            for run_id, (stamp, summary) in (self._known or {}).items()
-            if summary.state.is_finished  # a live run changes every second; writing it down again would be for nothing
-        }
+        runs = ",\n".join(one.text for one in (self._known or {}).values() if one.is_final)
         try:
-            write_json(self._file, {"version": _VERSION, "runs": runs})
+            write_text(self._file, f"{_HEAD}\n{runs}\n{_TAIL}")
         except StorageError:
             return  # the list itself is right; without room for the index it is only slower the next time
 
@@ -221,31 +143,46 @@ def run_index(workspace: Workspace) -> RunIndex:
     return RunIndex(workspace.runs, workspace.cache / "runs.json")
 
 
-def _finished(known: Mapping[str, tuple[Stamp, RunSummary]]) -> set[tuple[str, Stamp]]:
-    return {(run_id, stamp) for run_id, (stamp, summary) in known.items() if summary.state.is_finished}
+def touch(paths: RunPaths) -> None:
+    """Let the index read a run again that had ended, or of which a file other than its state.json was changed.
+
+    Call it afterwards. A worker that replaces state.json in this moment makes the index read it again as well.
+    """
+    with suppress(FileNotFoundError):
+        for path in (paths.state, paths.folder.parent):
+            found = os.stat(path)
+            os.utime(path, ns=(found.st_atime_ns, max(time.time_ns(), found.st_mtime_ns + 1)))
+
+
+def _final(known: Mapping[str, _Known]) -> dict[str, Stamp]:
+    return {run_id: one.stamp for run_id, one in known.items() if one.is_final}
+
+
+def _changed(folder: Path) -> int | None:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _stamp(runs: Path, run_id: str) -> Stamp | None:
     try:
-        found = os.stat(os.path.join(runs, run_id, "state.json"))
+        found = os.stat(f"{runs}/{run_id}/state.json")
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def touch(paths: RunPaths) -> None:
-    """Let the index read a run again, because a file other than its state.json was changed. Call it afterwards.
-
-    A worker that replaces state.json in this moment makes the index read it again as well.
-    """
-    with suppress(FileNotFoundError):
-        found = os.stat(paths.state)
-        os.utime(paths.state, ns=(found.st_atime_ns, max(time.time_ns(), found.st_mtime_ns + 1)))
+def _text(run_id: str, stamp: Stamp, summary: RunSummary) -> str:
+    line = vars(summary) | {"labels": summary.labels.to_json()}
+    return f"{json.dumps(run_id)}: {json.dumps([stamp, line])}"
 
 
-def _read_stamp(stamp: Iterable[int]) -> Stamp:
-    modified, size, inode = stamp
-    return int(modified), int(size), int(inode)
+def _read(text: str) -> tuple[str, _Known]:
+    """A run and its id from a line of the index."""
+    [(run_id, (stamp, line))] = json.loads(f"{{{text}}}").items()
+    modified, size, inode = map(int, stamp)
+    return run_id, _Known((modified, size, inode), _read_line(line), text)
 
 
 def _read_line(line: Mapping[str, Any]) -> RunSummary:
@@ -257,5 +194,6 @@ def _read_line(line: Mapping[str, Any]) -> RunSummary:
             "interval": None if interval is None else (interval[0], interval[1]),
             "tags": tuple(line["tags"]),
             "labels": Labels.from_json(line["labels"]),
+            "curve": tuple(line["curve"]),
         }
     )

@@ -23,11 +23,12 @@ from core.data.split import dataset_caution, split_for
 from core.errors import FoveaError, RunError, StorageError, storage_errors
 from core.recipe import Recipe
 from core.runs.hypothesis import Hypothesis
-from core.runs.index import RunSummary, read_facts, run_index, run_name, touch
+from core.runs.index import run_index, touch
 from core.runs.journal import RunJournal
 from core.runs.labels import Change, Labels, read_labels, write_labels
 from core.runs.liveness import ProcessMark, heard_of, worker_alive
 from core.runs.run import Origin, RunFacts, RunPaths, RunState, RunStatus, read_status, write_status
+from core.runs.summary import RunSummary, read_facts, run_name
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json, write_text, writer_of
 
 BALLAST_BYTES = 64 * 1024  # enough for the last state and a line in the log
@@ -285,15 +286,17 @@ class RunStore:
 
     # Last, because it hides the name of the builtin from the annotations below it
 
-    def list(self) -> list[RunSummary]:
-        """All runs, newest first. Only runs that changed since the last call are read."""
-        lines = []
-        for summary in run_index(self.workspace).summaries():
+    def list(self, *, glance: bool = False) -> list[RunSummary]:
+        """All runs, newest first. Only runs that changed since the last call are read.
+
+        A glance costs next to nothing, however many there are; see `core.runs.index` for what it may miss.
+        """
+        lines = list(run_index(self.workspace).summaries(glance=glance))
+        for place, summary in enumerate(lines):
             if summary.state.has_worker:
                 status = self._now(RunPaths(self.workspace.runs / summary.id))
-                summary = replace(summary, state=status.state, sentence=status.sentence)
-            lines.append(summary)
-        return sorted(lines, key=lambda line: (line.created, line.id), reverse=True)
+                lines[place] = replace(summary, state=status.state, sentence=status.sentence)
+        return lines
 
 
 def read_mark(paths: RunPaths) -> ProcessMark | None:

@@ -24,8 +24,8 @@ from core.metrics.crossed import FEWEST_SEEDS, LEVEL, Crossed, crossed, parts_of
 from core.metrics.intervals import Interval
 from core.metrics.segmentation import HITS, PREDICTED, TRUTH, background_of, class_counts
 from core.recipe import AugmentChoice, Recipe
-from core.runs.index import RunSummary, run_name
 from core.runs.store import Run
+from core.runs.summary import RunSummary, run_name
 from core.studies.repeats import (
     FIGURES,
     MOST_RUNS,

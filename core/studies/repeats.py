@@ -23,9 +23,9 @@ from core.evaluate.classification import ClassificationResult
 from core.evaluate.results import Result, read_result
 from core.executors.base import Executor
 from core.recipe import Recipe
-from core.runs.index import run_name
 from core.runs.run import RunState
 from core.runs.store import Run, RunStore
+from core.runs.summary import run_name
 from core.studies.removal import delete_study
 from core.studies.study import Kind, Study, StudyStore
 from core.train.check import check

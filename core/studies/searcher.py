@@ -46,6 +46,7 @@ from core.executors.chronicle import Heartbeat
 from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
 from core.recipe import Recipe
+from core.runs.index import touch
 from core.runs.journal import RunReader
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunState, write_status
@@ -307,6 +308,7 @@ class Driver:
             status = self.store.status(run.id)
             if status.state is RunState.STOPPED:
                 write_status(run.paths, replace(status, sentence=sentence))
+                touch(run.paths)
 
     def _worse(self, figure: float) -> float:
         return -figure if self.higher else figure

@@ -46,10 +46,10 @@ from core.predict.answer import Answer, Explanation, MaskAnswer
 from core.predict.survived import Survival
 from core.recipe import MixChoice, Recipe, TransformChoice
 from core.runs.data import split_as
-from core.runs.index import RunSummary
 from core.runs.journal import Entry, RunReader
 from core.runs.run import RunPaths, RunState, look_name
 from core.runs.store import Run, RunStore
+from core.runs.summary import RunSummary
 from core.studies.duel import DuelTable
 from core.studies.repeats import RepeatTable
 from core.studies.search import ensure_driving, paths_of, read_results
@@ -156,13 +156,13 @@ def _in_splits_of(folder: Path, stamp: tuple[int, int], run: Path, _data: Datase
 
 
 def runs() -> list[RunSummary]:
-    """All runs, newest first; at most a second old."""
+    """All runs, newest first, those put away too; at most a second old. The same list for everybody: only read it."""
     return _runs(workspace().root)
 
 
-@st.cache_data(ttl=1, max_entries=2, show_spinner=False)
+@st.cache_resource(ttl=1, max_entries=2, show_spinner=False)
 def _runs(root: Path) -> list[RunSummary]:
-    return RunStore(Workspace(root)).list()
+    return RunStore(Workspace(root)).list(glance=True)
 
 
 def seen_rates() -> list[Rate]:

@@ -7,9 +7,9 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.errors import FoveaError
-from core.runs.index import RunSummary
 from core.runs.run import RunState
 from core.runs.store import Run
+from core.runs.summary import RunSummary
 from pages.shared import cache, state
 from pages.shared.words import data_name, measured, moment, sentence
 

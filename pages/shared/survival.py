@@ -6,7 +6,7 @@ from core.augment.catalog import resolve
 from core.data.dataset import Dataset
 from core.predict.survived import Kept, LostPicture, Survival
 from core.recipe import AugmentChoice
-from core.runs.index import RunSummary
+from core.runs.summary import RunSummary
 from pages.shared import cache, gallery
 from pages.shared.pickers import or_stop, run_line
 from pages.shared.words import count, plain, share

@@ -15,8 +15,8 @@ from core.executors.local import LocalExecutor
 from core.metrics.segmentation import BACKGROUND
 from core.presets import preset
 from core.recipe import Recipe
-from core.runs.index import RunSummary
 from core.runs.store import RunStore
+from core.runs.summary import RunSummary
 from core.workspace import Workspace, read_json
 from tests.browser.conftest import assert_well, renews_the_readme, settle
 from tests.browser.screens import SCREENS, put_into_the_readme, take, window

@@ -8,9 +8,10 @@ import pytest
 
 from core.errors import RunError
 from core.recipe import Recipe, SegmentationRecipe
-from core.runs.index import RunIndex, learns_from, run_index, run_name
+from core.runs.index import RunIndex, run_index
 from core.runs.run import RunPaths, RunState, read_status, write_status
 from core.runs.store import RunStore
+from core.runs.summary import learns_from, run_name
 from tests.opened import OpenedUnder
 from tests.running import small
 
