@@ -10,8 +10,9 @@ from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, co
 from core.evaluate.predictions import PredictionTable
 from core.figures.confusion import confusion_matrix
 from core.runs.store import Run
-from pages.shared import cache, gallery, integrity, state
+from pages.shared import cache, gallery, integrity, state, where
 from pages.shared.evaluate_split import caveat
+from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
 from pages.shared.words import bounds, plain, share, shorten
@@ -36,8 +37,12 @@ def report(run: Run, result: ClassificationResult, dataset: Dataset | None) -> N
         choose_pair(confused_pairs(table), run, result)
     with right:
         pictures(dataset, table, cell)
-    st.subheader("Every class")
-    per_class(result)
+    tabs(
+        {
+            "Every class": lambda: per_class(result),
+            "Where it looks": lambda: where.panel(run, dataset, table),
+        }
+    )
 
 
 def headline(run: Run, result: ClassificationResult) -> None:

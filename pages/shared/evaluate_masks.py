@@ -8,8 +8,9 @@ from core.figures.segmentation import pixel_confusion
 from core.metrics.intervals import Interval
 from core.metrics.segmentation import EMPTY_RULES, METRICS, MaskScore
 from core.runs.store import Run
-from pages.shared import cache, evaluate_images, evaluate_threshold, integrity
+from pages.shared import cache, evaluate_images, evaluate_threshold, integrity, where
 from pages.shared.evaluate_split import caveat
+from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
 from pages.shared.words import bounds, count, share
@@ -25,6 +26,7 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
     numbers = st.container()
     with_background, empty = switches(result)
     with or_stop():
+        table = cache.mask_table(path)
         result, rows = cache.mask_report(path, empty)
         generous, _ = cache.mask_report(path, "one")
     with numbers:
@@ -48,6 +50,7 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
         boundary(result)
     if len(result.classes) == 2:
         evaluate_threshold.section(run, result, chosen, dataset)
+    tabs({"Where it looks": lambda: where.panel(run, dataset, table)})
 
 
 def switches(result: SegmentationResult) -> tuple[bool, str]:
