@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.commands import autopsy, data, duel, health, integrity, judging, repeats, search, training
+from core.commands import autopsy, compare, data, duel, health, integrity, judging, repeats, report, search, training
 from core.commands.shared import tell
 from core.errors import FoveaError, InputError
 from core.workspace import Workspace, insist_on_folder
@@ -27,8 +27,10 @@ COMMANDS = (
     *duel.COMMANDS,
     *search.COMMANDS,
     *judging.COMMANDS,
+    *compare.COMMANDS,
     *autopsy.COMMANDS,
     *integrity.COMMANDS,
+    *report.COMMANDS,
 )
 
 

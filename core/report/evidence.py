@@ -1,0 +1,182 @@
+"""The files that a report is written from, and nothing else: one folder, laid out as the bundle is.
+
+    report.json                 what was asked for, when, and by which versions
+    runs/<id>/                  a run's own files under their own names, as `RunPaths` has them, and beside them
+        data.json health.json   what the dataset was, and what its health check found
+    pictures.json pictures/     the pictures that the report shows, by run, split and sample
+    comparison.json             what the runs say together
+
+A report is a function of this folder: whoever has the folder can write it again, letter for letter.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from core.data.health.finding import HealthReport
+from core.errors import FoveaError, InputError, shown
+from core.evaluate.classification import evaluate_table
+from core.evaluate.masks import MaskTable
+from core.evaluate.predictions import PredictionTable
+from core.evaluate.results import Result
+from core.evaluate.segmentation import evaluate_masks
+from core.recipe import Recipe
+from core.runs.journal import Entry, RunJournal
+from core.runs.labels import read_labels
+from core.runs.run import RunFacts, RunPaths, RunStatus, read_status
+from core.runs.seal import Opening, openings
+from core.runs.summary import read_facts, run_name
+from core.workspace import read_json
+
+ASKED, PICTURES, COMPARISON = "report.json", "pictures.json", "comparison.json"
+DATA, HEALTH = "data.json", "health.json"
+RUNS, PICTURE_FOLDER = "runs", "pictures"
+REPORTED = ("test", "validation")  # splits, the one that counts more first
+
+MOST_CLASSES = 1000  # of a table that nobody vouches for: its matrix is drawn again 2,000 times
+MOST_COUNTS = 60_000_000  # of the matrices of all its images together, 64-bit each
+
+
+@dataclass(frozen=True)
+class RunEvidence:
+    """What there is to know about one run."""
+
+    id: str
+    paths: RunPaths
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return Recipe.from_json(self.paths.recipe.read_text(encoding="utf-8"))
+
+    @cached_property
+    def facts(self) -> RunFacts:
+        return read_facts(self.paths)
+
+    @cached_property
+    def status(self) -> RunStatus:
+        return read_status(self.paths)
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The journal."""
+        return RunJournal(self.paths.epochs, self.paths.clock).read()
+
+    @cached_property
+    def name(self) -> str:
+        """What a person calls the run."""
+        return read_labels(self.paths.labels).name or run_name(self.recipe)
+
+    @cached_property
+    def best(self) -> Mapping[str, Any]:
+        """What stands beside the weights: their epoch, and what was measured then."""
+        return read_json(self.paths.best_facts) or {}
+
+    @cached_property
+    def openings(self) -> list[Opening]:
+        """Every look at the test split."""
+        return openings(self.paths)
+
+    @cached_property
+    def data(self) -> Mapping[str, Any] | None:
+        """What the dataset was; None where it was gone when the report was made."""
+        return self.stored(DATA)
+
+    @cached_property
+    def health(self) -> HealthReport | None:
+        """What the health check of the data found; None where nobody had looked."""
+        found = self.stored(HEALTH)
+        return None if found is None else HealthReport.from_json(found)
+
+    def stored(self, name: str) -> Any | None:
+        """The content of a JSON file of the run; None where there is none."""
+        return read_json(self.paths.folder / name)
+
+    @cached_property
+    def tables(self) -> dict[str, PredictionTable | MaskTable]:
+        """The prediction tables by split, the test split first. Raises InputError for one that cannot be read."""
+        kind = MaskTable if self.recipe.task == "segmentation" else PredictionTable
+        found = {}
+        for split in REPORTED:
+            path = self.paths.predictions(split)
+            if path.exists():
+                _insist_on_size(path, masks=kind is MaskTable)
+                found[split] = kind.read(path)
+        return found
+
+    @cached_property
+    def results(self) -> dict[str, Result]:
+        """What the tables say, computed anew."""
+        return {
+            split: evaluate_masks(table) if isinstance(table, MaskTable) else evaluate_table(table)
+            for split, table in self.tables.items()
+        }
+
+    def epochs(self) -> list[Entry]:
+        """The entries of the journal that end an epoch."""
+        return [entry for entry in self.entries if entry.get("kind") == "epoch"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A folder of evidence."""
+
+    folder: Path
+
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """What the report was to be about. Raises InputError when that cannot be read."""
+        found = read_json(self.folder / ASKED)
+        texts = isinstance(found, dict) and all(
+            isinstance(found.get(name), list) and all(isinstance(one, str) for one in found[name])
+            for name in ("runs", "sections")
+        )
+        if not texts or not found["runs"]:
+            raise InputError("This says nothing about which runs it is a report on", found=shown(found))
+        return found
+
+    @cached_property
+    def runs(self) -> tuple[RunEvidence, ...]:
+        """The runs in the order they were asked for. Raises InputError for one that cannot be read."""
+        found = []
+        for id in self.asked["runs"]:
+            run = RunEvidence(id, RunPaths(self.folder / RUNS / id))
+            try:
+                insist_on_whole(run)
+            except InputError:
+                raise
+            except (OSError, FoveaError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise InputError(f"The files of the run {shown(id)} cannot be read", found=str(error)) from error
+            found.append(run)
+        return tuple(found)
+
+    @cached_property
+    def pictures(self) -> dict[tuple[str, str, str, str], str]:
+        """The file of each picture, by run, split, sample and what it shows: "picture", "truth", "answer", "errors"."""
+        rows = read_json(self.folder / PICTURES) or []
+        return {(row["run"], row["split"], row["sample"], row["shows"]): row["file"] for row in rows}
+
+    @cached_property
+    def comparison(self) -> Mapping[str, Any] | None:
+        """What the runs say together, as it was stored; None where nobody had compared them."""
+        return read_json(self.folder / COMPARISON)
+
+
+def insist_on_whole(run: RunEvidence) -> None:
+    """Read what no report can be without. Raises what reading it raises, and InputError where no split was judged."""
+    _ = run.recipe, run.facts, run.status
+    if not run.tables:
+        raise InputError(f"The run {run.id} has no prediction table", expected="predictions_validation.csv")
+
+
+def _insist_on_size(path: Path, *, masks: bool) -> None:
+    """Refuse a table whose matrices would not fit into memory, before it is read."""
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        columns = len(next(csv.reader(file), ()))
+    with path.open("rb") as file:
+        rows = sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
+    classes = columns // 2 if masks else columns
+    if classes > MOST_CLASSES or (masks and rows * classes**2 > MOST_COUNTS):
+        raise InputError(f"The table {path.name} is too large", found=f"{rows:,} rows and {columns:,} columns")

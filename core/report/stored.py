@@ -1,0 +1,95 @@
+"""Sections that tell what other parts of Fovea found out and stored: integrity, comparison, hypothesis, heat maps.
+
+These findings rest on images, on other runs, on weights: a bundle holds what was found, not what it was found in.
+"""
+
+from core.errors import InputError
+from core.integrity.run_report import IntegrityReport
+from core.report.document import Block, Found, Heading, Points, Text
+from core.report.evidence import Evidence, RunEvidence
+from core.report.words import bounds, count, moment, share
+from core.runs.hypothesis import HypothesisScore, Verdict
+
+_GRAVITY = {Verdict.CAME_TRUE: "good", Verdict.DID_NOT: "warning"}
+
+
+def integrity(evidence: Evidence) -> list[Block] | str:
+    """What the integrity check of each run found, and what it looked at."""
+    found = [(run, _integrity(run)) for run in evidence.runs]
+    if not any(report for _, report in found):
+        return "no integrity check of these runs had been made."
+    blocks: list[Block] = []
+    for run, report in found:
+        if len(evidence.runs) > 1:
+            blocks.append(Heading(run.name))
+        blocks += _checked(report) if report else [Text("No integrity check of this run had been made.", "caution")]
+    return blocks
+
+
+def _integrity(run: RunEvidence) -> IntegrityReport | None:
+    found = run.stored(run.paths.integrity.name)
+    if found is None:
+        return None
+    try:
+        return IntegrityReport.from_json(found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The integrity report of {run.id} cannot be read", found=str(error)) from error
+
+
+def _checked(report: IntegrityReport) -> list[Block]:
+    blocks: list[Block] = [Text(report.verdict, "lead")]
+    blocks += [Found(one.severity, f"{report.label(one.check)}: {one.message}", one.advice) for one in report.findings]
+    holds = tuple(f"{one.label}: {one.told or one.sentence}" for one in report.holds)
+    if holds:
+        blocks += [Text("Looked for, and nothing found:"), Points(holds)]
+    unknown = tuple(f"{one.label}: {one.unknown}" for one in report.unknown)
+    if unknown:
+        blocks += [Text("Could not be looked for:"), Points(unknown)]
+    return [*blocks, Text(f"Checked {moment(report.made)}.", "quiet")]
+
+
+def hypothesis(evidence: Evidence) -> list[Block] | str:
+    """What was expected of each run before it began, and what became of it."""
+    blocks: list[Block] = []
+    for run in evidence.runs:
+        expected = run.facts.hypothesis
+        if expected is None:
+            continue
+        if len(evidence.runs) > 1:
+            blocks.append(Heading(run.name))
+        blocks.append(Text(f"Written down before the start ({moment(run.facts.created)}): {expected.sentence}"))
+        if expected.text:
+            blocks.append(Text(f"In the author's words: {expected.text}"))
+        blocks += _scored(run)
+    return blocks or "nothing was written down before these runs began."
+
+
+def _scored(run: RunEvidence) -> list[Block]:
+    stored = run.stored(run.paths.score.name)
+    if stored is None:
+        return [Text("It has not been scored.", "caution")]
+    try:
+        score = HypothesisScore.from_json(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The score of the hypothesis of {run.id} cannot be read", found=str(error)) from error
+    told = f"This run {share(score.value)} {bounds(score.interval)}".rstrip()
+    if score.difference is not None:
+        by = f" ({score.method})" if score.method else ""
+        told += f"; difference {score.difference:+.3f} {bounds(score.difference_interval)}{by}"
+    if score.n:
+        told += f"; {count(score.n, 'picture')}"
+    gravity = _GRAVITY.get(score.verdict, "note")
+    blocks: list[Block] = [Found(gravity, f"It {score.verdict}. {score.sentence}"), Text(f"{told}.")]
+    return [*blocks, *([Text(score.caution, "quiet")] if score.caution else [])]
+
+
+def comparison(evidence: Evidence) -> list[Block] | str:
+    """Whether the runs differ by more than chance."""
+    if len(evidence.runs) < 2:
+        return "there is one run."
+    return "these runs had not been compared."
+
+
+def explanation(evidence: Evidence) -> list[Block] | str:
+    """Whether the maps of where the networks look say more than those of random weights."""
+    return "nobody had checked whether heat maps mean anything for this network."

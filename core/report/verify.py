@@ -1,0 +1,314 @@
+"""Check a report that somebody hands in: compute every number again from its tables, write it again, and compare.
+
+The evidence is there twice, in the bundle and in the page, and each file's hash is in the manifest. So a value that
+was changed is not only noticed: it is named with its place, what it says now, and what the other copy says. Whatever
+follows from the evidence, the results, the page and the Markdown, is made anew and compared word by word.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import FoveaError, InputError
+from core.report.bundle import MANIFEST, PAGE, TEXT, is_picture, results
+from core.report.collect import code, picture_name
+from core.report.differences import MOST, NOTHING, Difference, between, between_texts, brief, leaves
+from core.report.evidence import Evidence
+from core.report.markdown import write_markdown
+from core.report.page import write_html
+from core.report.reading import pieces_of_html, pieces_of_markdown
+from core.report.received import Received, is_evidence, is_result, receive
+from core.report.words import count, listed
+from core.report.writing import write_document
+
+_MOST_FOLLOWING = 60  # differences that come of one changed table
+_BROKEN = (FoveaError, OSError, AttributeError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
+
+CANNOT_KNOW = (
+    "Whether the prediction tables are what these weights answered: whoever has the weights, whose digest the tables "
+    "name, and the pictures can evaluate the run again and compare.",
+    "Whether somebody made a whole new bundle with other numbers: it carries no signature, only a second copy of "
+    "everything and hashes. Training the recipe again with its seed would show it.",
+    "What was stored as it was found, such as health, integrity, comparisons and hypotheses, and what the pictures "
+    "show: these were compared with their copies and hashes, not found again.",
+    "Whether the test pictures were looked at outside Fovea: only openings within it are counted.",
+)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check came to."""
+
+    matches: bool
+    sentence: str
+    differences: tuple[Difference, ...]
+    checked: tuple[str, ...]  # what was done, as sentences
+    notes: tuple[str, ...]  # what to keep in mind about the check itself
+    cannot_know: tuple[str, ...]
+    runs: tuple[str, ...]  # ids
+    headline: str  # of the report as it should read; "" where it could not be written again
+    made: float  # seconds since 1970, as the report says
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as the command line gives it."""
+        return asdict(self)
+
+
+def verify(path: str, name: str = "") -> Verification:
+    """Check a bundle or a page that carries its evidence; `name` is what people call it.
+
+    Raises InputError for a file that is neither, ArchiveError for a zip that would do harm.
+    """
+    came = receive(Path(path), name)
+    with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
+        return _verified(came, Path(temporary))
+
+
+def _verified(came: Received, folder: Path) -> Verification:
+    found: list[Difference] = []
+    truth = _evidence(came, found)
+    for file, data in truth.items():
+        target = folder / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    evidence = Evidence(folder)
+    headline, runs, numbers, notes, made = "", (), 0, [], 0.0
+    try:
+        document = write_document(evidence)
+        computed = results(evidence)
+        headline, runs = document.headline, tuple(evidence.asked["runs"])
+        made = float(evidence.asked.get("made") or 0)
+        if (evidence.asked.get("maker") or {}).get("code") != code():
+            notes.append(
+                "This report was written by another version of Fovea than this one: sentences may differ for that "
+                "reason alone. Look at the numbers."
+            )
+        found += _results(came, computed)
+        found += _written(came, write_html(document, lambda picture: picture), write_markdown(document))
+        numbers = sum(
+            isinstance(leaf, int | float) for data in computed.values() for leaf in leaves("r.json", data).values()
+        )
+        found += _consequences(came, truth, computed, found)
+    except _BROKEN as error:
+        told = str(error) if isinstance(error, FoveaError) else f"{type(error).__name__}: {error}"
+        found.append(Difference(came.name, "whole report", brief(told), "", "It cannot be written again from this."))
+    differences = tuple(found[: 5 * MOST])
+    return Verification(
+        matches=not found,
+        sentence=_sentence(differences, numbers, made),
+        differences=differences,
+        checked=_checked(came, numbers),
+        notes=tuple(notes),
+        cannot_know=CANNOT_KNOW,
+        runs=runs,
+        headline=headline,
+        made=made,
+    )
+
+
+def _sentence(differences: tuple[Difference, ...], numbers: int, made: float) -> str:
+    if not differences:
+        return f"Everything matches: {numbers:,} numbers, computed again from the tables, are those of the report."
+    own = [one for one in differences if not one.follows] or list(differences)
+    files = listed(dict.fromkeys(one.file.split("/")[-1] for one in own))
+    return f"{count(len(own), 'place')} in {files} {'does' if len(own) == 1 else 'do'} not match."
+
+
+def _checked(came: Received, numbers: int) -> tuple[str, ...]:
+    what = "the page and the evidence it carries" if came.alone else f"{count(len(came.files), 'file')} of the bundle"
+    told = [f"Read {what}."]
+    if came.hashes is not None:
+        told.append(f"Compared the SHA-256 of {count(len(came.hashes), 'file')} with the manifest.")
+    if not came.alone and came.carried:
+        told.append("Compared every value of the evidence with the copy that the page carries.")
+    told.append(f"Computed {numbers:,} numbers again from the prediction tables, intervals included.")
+    told.append("Wrote the report again and compared it word by word, and the pictures by their digests.")
+    return tuple(told)
+
+
+# The evidence: which copy of it is as it was
+
+
+def _evidence(came: Received, found: list[Difference]) -> dict[str, bytes]:
+    """The evidence as it was when the report was made, as far as that can be known; differences go to `found`."""
+    if came.alone:
+        return dict(came.carried)
+    hashes = came.hashes
+    if hashes is None:
+        told = "Without it nobody can say which of two copies was changed."
+        found.append(Difference(MANIFEST, "whole file", "no manifest that can be read", "", told))
+    hashes = hashes or {}
+    found += _strangers(came, hashes)
+    truth: dict[str, bytes] = {}
+    for name in sorted({one for one in (*came.files, *came.carried, *hashes) if is_evidence(one)}):
+        here, there, wanted = came.files.get(name), came.carried.get(name), hashes.get(name)
+        if is_picture(name):
+            found += _picture(name, here)
+        elif here is None:
+            found.append(Difference(name, "whole file", NOTHING, "", "It is missing from the bundle."))
+        elif there is None or here == there:
+            found += _hash(name, here, wanted, copied=there is not None)
+        else:
+            found += _copies(name, here, there, wanted)
+        kept = here
+        if there is not None and (here is None or wanted is None or _digest(here) != wanted):
+            kept = there
+        if kept is not None:
+            truth[name] = kept
+    return truth
+
+
+def _strangers(came: Received, hashes: dict[str, str]) -> Iterator[Difference]:
+    """Files that belong to no report, and those that the manifest names and that are gone."""
+    for name in sorted({*came.files, *hashes}):
+        known = name in (MANIFEST, PAGE, TEXT) or is_evidence(name) or is_result(name)
+        if name not in came.files:
+            if not is_evidence(name):
+                yield Difference(name, "whole file", NOTHING, "", "It is missing from the bundle.")
+        elif not known or (hashes and name not in hashes and name != MANIFEST):
+            yield Difference(name, "whole file", f"a file of {len(came.files[name]):,} bytes", NOTHING, "It was added.")
+
+
+def _picture(name: str, data: bytes | None) -> Iterator[Difference]:
+    if data is None:
+        yield Difference(name, "whole picture", NOTHING, "", "It is missing from the bundle.")
+    elif picture_name(data) != name.split("/")[-1]:
+        told = "A picture is called by its digest; another picture stands in its place."
+        yield Difference(name, "whole picture", picture_name(data), name.split("/")[-1], told)
+
+
+def _hash(name: str, data: bytes, wanted: str | None, *, copied: bool) -> Iterator[Difference]:
+    """A file whose hash is not the manifest's although no copy of it says anything else."""
+    if wanted is None or _digest(data) == wanted:
+        return
+    if copied:
+        told = "The file agrees with the copy in the page, so it is the manifest that was changed."
+        yield Difference(MANIFEST, f"files.{name}", wanted, _digest(data), told)
+    else:
+        told = "It was changed after the bundle was made; there is no second copy that says where."
+        yield Difference(name, "whole file", f"SHA-256 {_digest(data)[:16]}…", f"SHA-256 {wanted[:16]}…", told)
+
+
+def _copies(name: str, here: bytes, there: bytes, wanted: str | None) -> list[Difference]:
+    """Where two copies of a file differ, told of the one that was changed."""
+    if wanted is not None and _digest(here) == wanted:
+        told = f"{name} in the bundle says otherwise, and the manifest bears it out."
+        return _values(PAGE, name, there, here, told, inside=f"its copy of {name}, ")
+    told = "The copy that the report carries says otherwise"
+    told += ", and the manifest bears it out." if wanted == _digest(there) else "; the manifest agrees with neither."
+    return _values(name, name, here, there, told)
+
+
+def _values(file: str, name: str, found: bytes, wanted: bytes, told: str, inside: str = "") -> list[Difference]:
+    try:
+        one, two = leaves(name, found), leaves(name, wanted)
+    except ValueError as error:
+        return [Difference(file, f"{inside}whole file", f"cannot be read: {brief(str(error))}", "", told)]
+    rows = [Difference(file, inside + place, *pair, told) for place, *pair in between(one, two)]
+    if not rows:
+        told = "Its bytes were changed, but no value in it."
+        pair = (f"SHA-256 {_digest(data)[:16]}…" for data in (found, wanted))
+        rows = [Difference(file, f"{inside}whole file", *pair, told)]
+    return _most(rows)
+
+
+def _most(rows: list[Difference]) -> list[Difference]:
+    if len(rows) <= MOST:
+        return rows
+    last = rows[MOST]
+    more = Difference(last.file, f"{len(rows) - MOST:,} more places", "", "", "They are not listed.")
+    return [*rows[:MOST], more]
+
+
+# What follows from it
+
+
+def _results(came: Received, computed: dict[str, bytes]) -> list[Difference]:
+    if came.alone:
+        return []
+    found: list[Difference] = []
+    for name in sorted({*computed, *filter(is_result, came.files)}):
+        there, wanted = came.files.get(name), computed.get(name)
+        if there is None:
+            continue  # told as missing, where the manifest knows it
+        if wanted is None:
+            found.append(Difference(name, "whole file", "results", NOTHING, "There is no table that they could be of."))
+            continue
+        try:
+            one, two = leaves(name, there), leaves(name, wanted)
+        except ValueError as error:
+            found.append(Difference(name, "whole file", f"cannot be read: {brief(str(error))}", "results as JSON"))
+            continue
+        told = "Computed again from the prediction table."
+        rows = [Difference(name, place, *pair, told) for place, *pair in between(one, two, close=True)]
+        found += _most(rows) or _hash(name, there, (came.hashes or {}).get(name), copied=False)
+    return found
+
+
+def _written(came: Received, page: str, text: str) -> list[Difference]:
+    """Where the page and the Markdown are not as they are written anew."""
+    found: list[Difference] = []
+    told = "Written again from the evidence."
+    if came.page is None:
+        found.append(Difference(PAGE, "whole file", "no page that can be read", "", "It is missing or is no text."))
+    elif _trimmed(came.page) != _trimmed(page):
+        name = came.name if came.alone else PAGE
+        rows = [Difference(name, *row, told) for row in between_texts(pieces_of_html(came.page), pieces_of_html(page))]
+        found += _most(rows) or [_first_line(name, came.page, page)]
+    if not came.alone and came.page is not None and not came.carried:
+        found.append(Difference(PAGE, "its evidence", NOTHING, "", "The page carries no evidence that can be read."))
+    markdown = came.files.get(TEXT)
+    if markdown is not None:
+        there = markdown.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+        if there != text:
+            pieces = pieces_of_markdown(there), pieces_of_markdown(text)
+            rows = [Difference(TEXT, *row, told) for row in between_texts(*pieces)]
+            found += _most(rows) or [_first_line(TEXT, there, text)]
+    return found
+
+
+def _trimmed(html: str) -> str:
+    return html.rstrip()
+
+
+def _first_line(file: str, found: str, wanted: str) -> Difference:
+    """The first line in which two texts differ, where reading them makes no difference."""
+    pairs = enumerate(zip(found.splitlines(), wanted.splitlines(), strict=False), 1)
+    line, one, two = next(((n, a, b) for n, (a, b) in pairs if a != b), (0, "an end", "another end"))
+    return Difference(
+        file, f"line {line}" if line else "end", brief(repr(one)), brief(repr(two)), "Written differently."
+    )
+
+
+def _consequences(
+    came: Received, truth: dict[str, bytes], computed: dict[str, bytes], found: list[Difference]
+) -> list[Difference]:
+    """What the results would be by tables that were changed: what the change was good for."""
+    changed = [
+        name for name, data in came.files.items() if name.endswith(".csv") and name in truth and truth[name] != data
+    ]
+    rows: list[Difference] = []
+    for name in changed:
+        with tempfile.TemporaryDirectory(prefix="verify-") as temporary:
+            folder = Path(temporary)
+            for file, data in (truth | {name: came.files[name]}).items():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(data)
+            try:
+                other = results(Evidence(folder))
+            except InputError as error:
+                rows.append(Difference(name, "whole file", brief(str(error)), "a prediction table", follows=name))
+                continue
+        for file, data in other.items():
+            told = f"By {name} as it is now; the report has the number of the table as it was."
+            pairs = between(leaves(file, computed[file]), leaves(file, data), close=True)
+            mine = [Difference(file, place, *pair, told, follows=name) for place, *pair in pairs]
+            rows += mine[:_MOST_FOLLOWING]
+    return rows
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
