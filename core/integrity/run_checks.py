@@ -10,6 +10,7 @@ from core.integrity.claims import below_majority, never_predicted, too_small
 from core.integrity.gap import apart
 from core.integrity.leaks import leaked, shortcut
 from core.integrity.ledger import opened_again
+from core.integrity.overfitting import overfitted
 from core.integrity.run_report import IntegrityReport, Outcome, read_integrity, rests_on, write_integrity
 from core.integrity.run_subject import Judged, RunCheck
 from core.runs.store import RunStore
@@ -33,6 +34,12 @@ RUN_CHECKS = (
         "Worse than guessing",
         "Fewer right answers than always answering with the commonest class would give",
         below_majority,
+    ),
+    RunCheck(
+        "overfitted",
+        "Over-fitting",
+        "A validation loss that rose beyond wavering while the training loss fell: where to stop, and what it cost",
+        overfitted,
     ),
     RunCheck("never-predicted", "Class never answered", "Classes that the model never answers with", never_predicted),
     RunCheck("apart", "Validation and test apart", "Scores further apart than chance brings two splits", apart),
