@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from core.metrics.intervals import Interval
 from core.metrics.segmentation import mean_dice
-from core.metrics.several import in_words, level_of, p_words, paired_difference, paired_interval, together
+from core.metrics.several import holm, in_words, level_of, p_words, paired_difference, paired_interval, together
 from tests.core.metrics.test_parts import answers, pixels
 
 
@@ -132,6 +132,12 @@ def test_p_values_are_adjusted_as_statsmodels_does_and_intervals_go_with_them():
     assert [one.p for one in found] == pytest.approx(multipletests(ps, method="holm")[1].tolist(), abs=1e-12)
     assert [one.different for one in found] == [True, False, False, False]
     assert [one.interval for one in found] == intervals
+
+
+@pytest.mark.parametrize("number", [1, 2, 7, 40])
+def test_holm_is_that_of_statsmodels(number):
+    ps = np.random.default_rng(number).random(number).round(2) ** 3  # some are equal, some are nothing
+    assert holm(list(ps)) == pytest.approx(multipletests(ps, method="holm")[1].tolist(), abs=1e-9)
 
 
 def test_where_holm_is_sharper_than_its_intervals_they_end_at_zero():
