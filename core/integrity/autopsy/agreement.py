@@ -19,9 +19,10 @@ from functools import cached_property
 
 import numpy as np
 
-_MU = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.98, 0.995])
-_S = np.array([4.0, 12.0, 40.0, 150.0, 2000.0])
-_S_WEIGHTS = np.array([0.15, 0.2, 0.25, 0.2, 0.2])
+_MU = np.array([0.04, 0.1, 0.2, 0.32, 0.45, 0.6, 0.72, 0.83, 0.91, 0.96, 0.99])
+_S = np.array([5.0, 20.0, 100.0, 2000.0])
+_S_WEIGHTS = np.array([0.2, 0.3, 0.3, 0.2])
+_WEAK = np.array([0.03, 0.06, 0.1])  # mu of models that know hardly anything
 _LOOSE = np.array([1.0, 4.0, 15.0, 60.0])  # s of answers that depend on the truth in some other way
 
 
@@ -43,6 +44,11 @@ class Agreement:
         """
         weights = np.log(_mu_weights())[:, None] + np.log(_S_WEIGHTS)[None]
         return float(_logsumexp(self._grid(counts, favoured, _MU, _S) + weights) - self._independent(counts))
+
+    def weak(self, counts: np.ndarray) -> float:
+        """The same for answers that are hardly better than guessing."""
+        found = self._grid(counts, None, _WEAK, _S[-1:])
+        return float(_logsumexp(found - np.log(found.size)) - self._independent(counts))
 
     def loose(self, counts: np.ndarray) -> float:
         """The same for answers that depend on the truth, but not class by class."""
@@ -100,7 +106,7 @@ class Agreement:
 def _mu_weights() -> np.ndarray:
     """How probable each mu is beforehand: models that are hardly better than guessing are rare."""
     edges = np.concatenate([[0.0], (_MU[1:] + _MU[:-1]) / 2, [1.0]])
-    weights = np.diff(edges**1.5)
+    weights = np.diff(edges**3)
     return weights / weights.sum()
 
 

@@ -26,16 +26,73 @@ _WORDS = re.compile(r"[^a-z0-9]+")
 
 # What columns are called, without blanks, dots and underscores.
 ID_WORDS = frozenset(
-    ("id", "ids", "sampleid", "imageid", "imgid", "uid", "key", "file", "files", "filename", "filenames", "filepath")
-    + ("path", "paths", "image", "images", "img", "name", "picture", "photo", "sample")
+    [
+        "id",
+        "ids",
+        "sampleid",
+        "imageid",
+        "imgid",
+        "uid",
+        "key",
+        "file",
+        "files",
+        "filename",
+        "filenames",
+        "filepath",
+        "path",
+        "paths",
+        "image",
+        "images",
+        "img",
+        "name",
+        "picture",
+        "photo",
+        "sample",
+    ]
 )
 TRUTH_WORDS = frozenset(
-    ("truth", "true", "ytrue", "groundtruth", "gt", "actual", "expected", "reference", "target", "targets")
-    + ("truelabel", "trueclass", "truelabels", "y", "ytest", "label", "labels", "class", "classes", "category")
+    [
+        "truth",
+        "true",
+        "ytrue",
+        "groundtruth",
+        "gt",
+        "actual",
+        "expected",
+        "reference",
+        "target",
+        "targets",
+        "truelabel",
+        "trueclass",
+        "truelabels",
+        "y",
+        "ytest",
+        "label",
+        "labels",
+        "class",
+        "classes",
+        "category",
+    ]
 )
 PREDICTED_WORDS = frozenset(
-    ("predicted", "prediction", "predictions", "pred", "preds", "ypred", "yhat", "answer", "answers", "output")
-    + ("predictedlabel", "predictedclass", "predlabel", "predclass", "guess", "response")
+    [
+        "predicted",
+        "prediction",
+        "predictions",
+        "pred",
+        "preds",
+        "ypred",
+        "yhat",
+        "answer",
+        "answers",
+        "output",
+        "predictedlabel",
+        "predictedclass",
+        "predlabel",
+        "predclass",
+        "guess",
+        "response",
+    ]
 )
 _SHARE = re.compile(r"^(?:p|prob|proba|probability|probabilities|score|confidence|softmax)[ :_./\-]+(.+)$", re.I)
 _ONE_SHARE = frozenset(("p", "prob", "proba", "probability", "score", "yscore", "yprob", "yproba", "probabilities"))
@@ -82,7 +139,7 @@ def _too_large(name: str, size: int) -> InputError:
 
 
 def read_grid(source: Source) -> Grid:
-    """A CSV as a grid. Raises InputError, in one sentence, for a file that is no table or has rows of several widths."""
+    """A CSV as a grid. Raises InputError, in one sentence, for what is no table or has rows of several widths."""
     name, text = name_of(source), _text(name_of(source), bytes_of(source))
     rows = _rows(name, text)
     width = len(rows[0][1])

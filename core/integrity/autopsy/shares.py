@@ -6,31 +6,32 @@ Dirichlet distributions, and the two marginal likelihoods of the totals are comp
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-_NEAR = np.array([1.0, 3.0, 10.0, 40.0, 160.0])  # concentration for each class, of shares near those of the truth
+CONSTANT = 0.98  # of the answers: from there on they are called all the same
+
+# A model that knows the class in a share l of the cases, and else answers by any shares, gives shares that scatter around
+# those of the truth like a Dirichlet distribution of concentration (K + 1) / (1 - l)^2: for l = 0.2, 0.4, ... 0.96, and
+# how likely each is beforehand, good models being likelier.
+_KNOWN = np.array([0.2, 0.4, 0.6, 0.8, 0.9, 0.96])
+_KNOWN_WEIGHTS = np.array([0.03, 0.1, 0.22, 0.27, 0.22, 0.16])
 
 
 def share_scores(truth: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
     """Log marginal likelihoods of how often each class was answered, if it was a good model in another order
-    ("shuffled"), no model ("chance"), or one that hardly answers anything but one class ("constant")."""
+    ("shuffled"), no model ("chance"), or one that answers the same nearly always ("constant")."""
     totals = np.bincount(predicted, minlength=classes).astype(float)
     shares = (np.bincount(truth, minlength=classes) + 0.5) / (len(truth) + 0.5 * classes)
-    near = _mixed([_dirichlet(totals, classes * weight * shares) for weight in _NEAR])
+    scatter = (classes + 1) / (1 - _KNOWN) ** 2
+    near = _mixed([_dirichlet(totals, weight * shares) for weight in scatter], _KNOWN_WEIGHTS)
     flat = _dirichlet(totals, np.ones(classes))
     few = _dirichlet(totals, np.full(classes, 1 / classes))
     even = _dirichlet(totals, np.full(classes, 100.0))
-    one = []
-    for label in range(classes):
-        alpha = np.full(classes, 1.0 / classes)
-        alpha[label] = 60.0
-        one.append(_dirichlet(totals, alpha))
-    return {
-        "shuffled": near,
-        "chance": _mixed([flat, few, even], [0.45, 0.45, 0.1]),
-        "constant": _mixed(one),
-    }
+    chance = _mixed([flat, few, even], [0.45, 0.45, 0.1])
+    one = totals.max() >= CONSTANT * totals.sum()
+    return {"shuffled": near, "chance": -np.inf if one else chance, "constant": chance if one else -np.inf}
 
 
 def ceiling(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
@@ -58,6 +59,6 @@ def _dirichlet(totals: np.ndarray, alpha: np.ndarray) -> float:
     return float(whole + (gammaln(alpha + totals) - gammaln(alpha)).sum())
 
 
-def _mixed(scores: list[float], weights: list[float] | None = None) -> float:
-    values = np.array(scores) + np.log(weights if weights is not None else np.full(len(scores), 1 / len(scores)))
+def _mixed(scores: list[float], weights: Sequence[float] | None = None) -> float:
+    values = np.array(scores) + np.log(np.full(len(scores), 1 / len(scores)) if weights is None else weights)
     return float(values.max() + np.log(np.exp(values - values.max()).sum()))

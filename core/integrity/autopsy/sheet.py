@@ -24,6 +24,7 @@ from core.integrity.autopsy.grid import (
 )
 
 Role = Literal["truth", "predicted"]
+_ROLES = {"truth": "truth", "predicted": "answers"}  # what a person calls them
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,6 @@ def _of_grid(grid: Grid, role: Role, both: bool) -> Sheet:
     name, columns = grid.name, grid.columns
     words = [plain_word(cell) for cell in grid.header] or [""] * len(columns)
     ids = next((place for place, word in enumerate(words) if word in ID_WORDS and len(columns) > 1), None)
-    own, other = (TRUTH_WORDS, PREDICTED_WORDS) if role == "truth" else (PREDICTED_WORDS, TRUTH_WORDS)
     parts: dict[str, int] = {}
     for known, part in ((PREDICTED_WORDS, "predicted"), (TRUTH_WORDS, "truth")):
         found = [place for place, word in enumerate(words) if word in known and place != ids]

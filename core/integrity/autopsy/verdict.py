@@ -1,4 +1,4 @@
-"""What an autopsy finds: the cause, its evidence, how sure it is, what it cannot know, and the report after a repair."""
+"""What an autopsy finds: the cause, its evidence, how sure it is, what stays unknown, and the report after a repair."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

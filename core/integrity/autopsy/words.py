@@ -377,11 +377,7 @@ def _sorted(truth: np.ndarray) -> bool:
 
 
 def _is_loose(case: Case) -> bool:
-    return np.isfinite(case.claim.weight) and case.claim is _best_loose(case)
-
-
-def _best_loose(case: Case) -> Claim | None:
-    return next((claim for claim in case.claims if claim.cause == "chance" and claim.repair.get("loose")), None)
+    return case.repair.get("only") == "loose"
 
 
 def _ceiling(case: Case) -> float:

@@ -1,0 +1,165 @@
+"""Every claim about a table of answers, weighed against all others; and the cause that is named."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from core.integrity.autopsy.agreement import Agreement
+from core.integrity.autopsy.answers import Answers
+from core.integrity.autopsy.claims import Claim, counts_of, pairs_at
+from core.integrity.autopsy.columns import other_columns
+from core.integrity.autopsy.decidable import refuses, shares_of
+from core.integrity.autopsy.orders import known_orders, order_prior
+from core.integrity.autopsy.repeats import repeat_claims
+from core.integrity.autopsy.shares import runs, share_scores
+from core.integrity.autopsy.shifts import shift_claims, slip_claims
+from core.integrity.autopsy.verdict import Cause
+
+# How probable each cause is before anything was looked at: where the lengths agree, and where they differ.
+EQUAL = {
+    "sound": 0.7,
+    "shuffled": 0.09,
+    "shifted": 0.04,
+    "slipped": 0.01,
+    "permuted": 0.07,
+    "repeated": 0.02,
+    "chance": 0.04,
+    "loose": 0.01,
+    "weak": 0.005,
+    "constant": 0.02,
+}
+APART = {
+    "truncated": 0.5,
+    "shuffled": 0.12,
+    "shifted": 0.1,
+    "slipped": 0.03,
+    "permuted": 0.04,
+    "repeated": 0.13,
+    "chance": 0.05,
+    "loose": 0.01,
+    "weak": 0.005,
+    "constant": 0.02,
+}
+ALARM = 0.9  # so probable must a fault be, all together, before one is named; below, nothing is said to be wrong
+FOLLOWS = math.log(20.0)  # what answers that come in runs speak for a model that saw pictures in some order
+RUNS = 6.0  # standard deviations from which answers count as coming in runs
+
+
+def weigh(answers: Answers) -> tuple[Answers, list[Claim], dict[Cause, float], Cause]:
+    """What was looked at, every claim, the likeliest first, how probable each cause is (they sum to 1), and which one
+    is named. A leak takes the place of a sound table: it does not show in the answers."""
+    columns = other_columns(answers)
+    if columns is not None:  # the probabilities of a table contradict its own answers: no likelihood is needed
+        given = replace(answers, predicted=answers.probabilities.argmax(axis=1), labelled=False)
+        return given, [columns], {"permuted-classes": 1.0}, "permuted-classes"
+    claims = sorted(_weighed(answers), key=lambda claim: -claim.weight)
+    weights = _causes(claims)
+    cause = _named(weights, answers)
+    if cause == "sound" and answers.leak is not None and answers.leak.shared:  # rows in place, and known by heart
+        claims = [replace(claim, cause="leaked") if claim.cause == "sound" else claim for claim in claims]
+        weights, cause = _causes(claims), "leaked"
+    return answers, claims, weights, cause
+
+
+def counts_as_given(answers: Answers) -> np.ndarray:
+    """Counts (K, K) of the rows that both have, as they stand."""
+    shortest = min(len(answers.truth), len(answers.predicted))
+    return counts_of(answers.truth[:shortest], answers.predicted[:shortest], len(answers.classes))
+
+
+def _weighed(answers: Answers) -> Iterator[Claim]:
+    """Every claim with its weight: log prior and log marginal likelihood, relative to independence."""
+    truth, predicted, classes = answers.truth, answers.predicted, len(answers.classes)
+    model = Agreement(np.bincount(predicted, minlength=classes))
+    prior = EQUAL if len(truth) == len(predicted) else APART
+    everything = pairs_at(len(truth), len(predicted), 0, cyclic=False)
+    counts = counts_of(truth[everything[0]], predicted[everything[1]], classes)
+    nothing = Claim("chance", *everything, 0.0)
+
+    in_place = Claim("sound" if "sound" in prior else "truncated", *everything, 0.0, _cut(truth, predicted))
+    aligned = [replace(in_place, prior=math.log(prior[in_place.cause] * (1 if "sound" in prior else 0.9)))]
+    if "truncated" in prior:
+        tail = len(truth) - len(predicted)
+        rows = pairs_at(len(truth), len(predicted), tail, cyclic=False)
+        repair = {"kept": min(len(truth), len(predicted)), "longer": _longer(truth, predicted), "missing": "first"}
+        aligned.append(Claim("truncated", *rows, math.log(prior["truncated"] * 0.1), repair))
+    aligned += _with_prior(repeat_claims(truth, predicted, answers.probabilities, model), prior["repeated"])
+    aligned += _with_prior(shift_claims(truth, predicted, model), prior["shifted"])
+    aligned += _with_prior(slip_claims(truth, predicted, model), prior["slipped"])
+    for claim in aligned:
+        table = counts_of(truth[claim.rows], predicted[claim.places], classes)
+        rest = np.logaddexp(0, model.loose(counts - table)) - math.log(2) if claim.repair.get("rest") else 0.0
+        yield _scored(replace(claim, bonus=claim.bonus + rest), model, table)
+
+    known = known_orders(answers.classes, given=answers.given_order)
+    for claim in [claim for claim in aligned if claim.cause != "shifted"]:
+        table = counts_of(truth[claim.rows], predicted[claim.places], classes)
+        base = claim.prior if claim is not aligned[0] else math.log(0.9)
+        mappings = [model.mapping(table), *known.values()]
+        for place, mapping in enumerate(mappings):
+            if (mapping == np.arange(classes)).all() or any((mapping == other).all() for other in mappings[:place]):
+                continue
+            order = order_prior(table, mapping, known)
+            named = {str(answers.classes[a]): str(answers.classes[c]) for c, a in enumerate(mapping) if a != c}
+            repair = {**claim.repair, "mapping": named}
+            permuted = replace(
+                claim, cause="permuted-classes", prior=base + math.log(prior["permuted"]) + order,
+                repair=repair, mapping=mapping,
+            )  # fmt: skip
+            yield _scored(permuted, model, table)
+
+    shares = share_scores(truth, predicted, classes)
+    follows = FOLLOWS if runs(predicted)[0] > RUNS else 0.0
+    for cause in ("shuffled", "chance", "constant"):
+        weight = math.log(prior[cause]) + shares[cause] - shares["shuffled"] + follows * (cause == "shuffled")
+        yield replace(nothing, cause=cause, weight=weight)
+    yield replace(nothing, repair={"only": "loose"}, weight=math.log(prior["loose"]) + model.loose(counts))
+    yield replace(nothing, repair={"only": "weak"}, weight=math.log(prior["weak"]) + model.weak(counts))
+
+
+def _with_prior(claims: Iterator[Claim], prior: float) -> list[Claim]:
+    return [replace(claim, prior=claim.prior + math.log(prior)) for claim in claims]
+
+
+def _scored(claim: Claim, model: Agreement, counts: np.ndarray) -> Claim:
+    return replace(claim, weight=claim.prior + claim.bonus + model.score(counts, claim.mapping))
+
+
+def _longer(truth: np.ndarray, predicted: np.ndarray) -> str:
+    return "truth" if len(truth) > len(predicted) else "answers"
+
+
+def _cut(truth: np.ndarray, predicted: np.ndarray) -> dict:
+    if len(truth) == len(predicted):
+        return {}
+    return {"kept": min(len(truth), len(predicted)), "longer": _longer(truth, predicted), "missing": "last"}
+
+
+def _causes(claims: list[Claim]) -> dict[Cause, float]:
+    """How probable each cause is, all its claims together."""
+    top = claims[0].weight
+    sums: dict[Cause, float] = {}
+    for claim in claims:
+        sums[claim.cause] = sums.get(claim.cause, 0.0) + math.exp(claim.weight - top)
+    whole = sum(sums.values())
+    return {cause: value / whole for cause, value in sums.items()}
+
+
+def _named(weights: dict[Cause, float], answers: Answers) -> Cause:
+    """The likeliest cause; but as long as it is not improbable that rows stand in place, nothing else is named.
+
+    That answers belong nowhere is only named where the weakest model that deserves the name would hardly ever give so
+    few hits: a few rows of a weak model look like anything.
+    """
+    equal = len(answers.truth) == len(answers.predicted)
+    in_place: Cause = "sound" if equal else "truncated"
+    best = max(weights, key=weights.__getitem__)
+    if len(np.unique(answers.predicted)) == 1:
+        return "constant"
+    if not equal or weights[in_place] <= 1 - ALARM:
+        nowhere = best in ("shuffled", "chance", "constant")
+        if not nowhere or refuses(counts_as_given(answers), shares_of(answers.predicted, len(answers.classes))):
+            return best
+    return in_place
