@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from core.commands.duel import show_duel
+from core.commands.integrity import show_price
 from core.commands.running import failed_runs, not_counted, work_on
 from core.commands.search import search_answer, show_search
 from core.commands.shared import Command, Progress, add_detach, bounds, listed, number, whole
@@ -61,7 +62,7 @@ def _studies_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _studies(arguments: argparse.Namespace, workspace: Workspace) -> dict | list[dict]:
     from core.executors.local import LocalExecutor
-    from core.studies import duel, repeats, search
+    from core.studies import duel, leakage, repeats, search
     from core.studies.removal import delete_study
 
     store = StudyStore(workspace)
@@ -79,7 +80,8 @@ def _studies(arguments: argparse.Namespace, workspace: Workspace) -> dict | list
         return [answer]
     if searched:
         return search_answer(study)
-    return (duel if study.kind == duel.KIND else repeats).summarise(str(workspace.root), study.id)
+    module = {duel.KIND: duel, leakage.KIND: leakage}.get(study.kind, repeats)
+    return module.summarise(str(workspace.root), study.id)
 
 
 def _study_answer(study: Study, workspace: Workspace) -> dict:
@@ -103,7 +105,7 @@ def _study_answer(study: Study, workspace: Workspace) -> dict:
 
 def _show_studies(answer: dict | list[dict]) -> Iterator[str]:
     if isinstance(answer, dict):
-        shows = {"figures": _show_repeat, "policies": show_duel}
+        shows = {"figures": _show_repeat, "policies": show_duel, "duel": show_price}
         yield from next((show for key, show in shows.items() if key in answer), show_search)(answer)
     elif not answer:
         yield "No studies yet."

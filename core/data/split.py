@@ -212,7 +212,8 @@ def straddling(samples: Sequence[Sample]) -> Straddling:
             groups[sample.group].append(sample)
 
     def torn(sets: Mapping[str, list[Sample]]) -> tuple[tuple[str, ...], ...]:
-        several = (members for members in sets.values() if len({sample.split for sample in members}) > 1)
+        # A picture in no split was left out of a run, and is on neither side.
+        several = (members for members in sets.values() if len({sample.split for sample in members} - {""}) > 1)
         return tuple(tuple(sample.id for sample in members) for members in several)
 
     return Straddling(torn(groups), torn(twins))

@@ -14,8 +14,9 @@ from typing import Any, Self
 from core.data.cache import cache_folder
 from core.data.dataset import DESCRIPTION, newest_revision
 from core.data.health.finding import SEVERITIES, Finding
-from core.runs.index import RunSummary, run_index
+from core.runs.index import run_index
 from core.runs.run import RunPaths
+from core.runs.summary import RunSummary
 from core.seeding import fingerprint
 from core.workspace import Workspace, read_json, write_json
 

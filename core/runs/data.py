@@ -11,8 +11,8 @@ from core.workspace import Workspace, read_json
 def dataset_of(workspace: Workspace, run: Run) -> Dataset:
     """The dataset of a run in the revision that it used, wherever one is asked for: to train, to evaluate, to show.
 
-    Of a run on one of several folds the training and validation images are those of its fold, as they were written down
-    when it was made. Raises DatasetError when the dataset is gone or no longer the one the run was made for, RunError
+    Of a run on one of several folds, or on a split of a study's own, the images of each split are those that were
+    written down when it was made. Raises DatasetError when the dataset is gone or no longer the one the run was made for, RunError
     when the fold cannot be read.
     """
     return split_as(Library(workspace).get(f"{run.facts.dataset}@{run.facts.revision}"), run)
@@ -27,12 +27,13 @@ def split_as(dataset: Dataset, run: Run) -> Dataset:
             expected=run.facts.dataset_fingerprint,
             do="Start a new run on it",
         )
-    if not run.recipe.folds:
+    if not run.recipe.folds and run.facts.split_rule in ("", dataset.split_rule):
         return dataset
     try:
         split_of = {id: split for split, ids in read_json(run.paths.split).items() for id in ids}
     except (AttributeError, TypeError):
         raise RunError(
-            f"The fold of the run {run.id} cannot be read", found=run.paths.split.name, do="Delete it"
+            f"The split of the run {run.id} cannot be read", found=run.paths.split.name, do="Delete it"
         ) from None
-    return in_splits(dataset, split_of, run.facts.split_rule)
+    everything = {sample.id: split_of.get(sample.id, "") for sample in dataset.samples}  # "": left out of this run
+    return in_splits(dataset, everything, run.facts.split_rule)

@@ -286,20 +286,29 @@ def summarise(workspace_root: str, study_id: str) -> dict[str, Any]:
 
 def duel_table(study: Study, runs: Mapping[str, Run]) -> DuelTable:
     """How the policies of a duel fared on the validation images, and whether that can be chance."""
+    labels = list(study.spec["policies"])
+    caution = _caution(study.recipe, study.spec["policies"], len(labels) * (len(labels) - 1) // 2)
+    return table_of(study, labels, {told(member.varies): member.run for member in study.members}, runs, caution)[0]
+
+
+def table_of(
+    study: Study, labels: Sequence[str], made: Mapping[str, str], runs: Mapping[str, Run], caution: str
+) -> tuple[DuelTable, dict[str, dict[int, "Answers"]]]:
+    """How several ways of training fared with the same seeds on the same images, and what each answered, {label: {seed:
+    answers}}. `made` are the ids of the runs by what each varies in words."""
     task, seeds = study.recipe.task, tuple(study.spec["seeds"])
-    made = {told(member.varies): member.run for member in study.members}
     lines: list[RunLine] = []
     policies: list[PolicyLine] = []
-    answers: dict[str, dict[int, _Answers]] = {label: {} for label in study.spec["policies"]}
+    answers: dict[str, dict[int, Answers]] = {label: {} for label in labels}
     ids: tuple[str, ...] = ()  # of the images that the first run was judged by
-    for label in study.spec["policies"]:
+    for label in labels:
         figures: list[dict[str, float | None]] = []
         for seed in seeds:
             name = told(varied(label, seed))
             line, report = run_line(name, made.get(name, ""), runs)
             if report is not None:
                 try:
-                    found = _answers(task, runs[line.run])
+                    found = answers_of(task, runs[line.run])
                     if found.ids != (ids := ids or found.ids):
                         raise InputError("It was judged by other images than the runs before it")
                     answers[label][seed] = found
@@ -314,7 +323,7 @@ def duel_table(study: Study, runs: Mapping[str, Run]) -> DuelTable:
     counted, planned = sum(map(len, answers.values())), len(answers) * len(seeds)
     score = FIGURES[task][SCORES[task]]
     pairs = tuple(_gap(first, second, answers, score, level) for first, second in couples)
-    return DuelTable(
+    table = DuelTable(
         study=study.id,
         name=study.name,
         task=task,
@@ -327,12 +336,13 @@ def duel_table(study: Study, runs: Mapping[str, Run]) -> DuelTable:
         policies=tuple(policies),
         pairs=pairs,
         verdict=overall(list(answers), pairs),
-        caution=_caution(study.recipe, study.spec["policies"], len(couples)) + _preliminary(counted, planned),
+        caution=caution + _preliminary(counted, planned),
     )
+    return table, answers
 
 
 @dataclass(frozen=True, eq=False)
-class _Answers:
+class Answers:
     """What one run makes of the validation images."""
 
     classes: tuple[str, ...]
@@ -341,7 +351,7 @@ class _Answers:
     per_class: tuple[np.ndarray, ...]  # of each class the same for its figure, of the images that have it in the truth
 
 
-def _answers(task: str, run: Run) -> _Answers:
+def answers_of(task: str, run: Run) -> Answers:
     """Raises InputError when the run's table of validation images cannot be read."""
     path = run.paths.predictions("validation")
     if task == "segmentation":
@@ -352,20 +362,20 @@ def _answers(task: str, run: Run) -> _Answers:
         ground = background_of(masks.classes)
         scored = [place for place, has in enumerate(there) if has and place != ground]
         per_class = tuple(column if has else column[:0] for column, has in zip(parts.T, there, strict=True))
-        return _Answers(masks.classes, masks.ids, parts[:, scored].mean(axis=1), per_class)
+        return Answers(masks.classes, masks.ids, parts[:, scored].mean(axis=1), per_class)
     table = PredictionTable.read(path)
     right = (table.predicted == table.truth).astype(np.float64)
     per_class = tuple(right[table.truth == place] for place in range(len(table.classes)))
-    return _Answers(table.classes, table.ids, right, per_class)
+    return Answers(table.classes, table.ids, right, per_class)
 
 
-def _gap(first: str, second: str, answers: Mapping[str, Mapping[int, _Answers]], score: str, level: float) -> Gap:
+def _gap(first: str, second: str, answers: Mapping[str, Mapping[int, Answers]], score: str, level: float) -> Gap:
     seeds = tuple(seed for seed in answers[first] if seed in answers[second])
     ours, theirs = ([answers[label][seed] for seed in seeds] for label in (second, first))
-    gap = _crossed([one.parts for one in ours], [one.parts for one in theirs], level)
+    gap = crossed_gap([one.parts for one in ours], [one.parts for one in theirs], level)
     classes = ours[0].classes if seeds else ()
     per_class = tuple(
-        ClassGap(label, _crossed([one.per_class[place] for one in ours], [one.per_class[place] for one in theirs]))
+        ClassGap(label, crossed_gap([one.per_class[place] for one in ours], [one.per_class[place] for one in theirs]))
         for place, label in enumerate(classes)
     )
     differences = tuple(float(one.parts.mean() - other.parts.mean()) for one, other in zip(ours, theirs, strict=True))
@@ -373,7 +383,8 @@ def _gap(first: str, second: str, answers: Mapping[str, Mapping[int, _Answers]],
     return Gap(first, second, seeds, differences, gap, verdict, in_words(first, second, gap, score), per_class)
 
 
-def _crossed(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], level: float = LEVEL) -> Crossed | None:
+def crossed_gap(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], level: float = LEVEL) -> Crossed | None:
+    """What our answers have more than theirs, each with the same seeds; None for too few seeds or images."""
     if len(ours) < FEWEST_SEEDS or ours[0].size < 2:
         return None
     return crossed(np.stack(ours) - np.stack(theirs), level)
@@ -434,10 +445,11 @@ def _preliminary(counted: int, planned: int) -> str:
 
 
 def _gap_from(data: Mapping[str, Any]) -> Gap:
-    per_class = tuple(ClassGap(row["label"], _crossed_from(row["gap"])) for row in data["per_class"])
+    per_class = tuple(ClassGap(row["label"], crossed_from(row["gap"])) for row in data["per_class"])
     lists = {name: tuple(data[name]) for name in ("seeds", "differences")}
-    return Gap(**{**data, **lists, "gap": _crossed_from(data["gap"]), "per_class": per_class})
+    return Gap(**{**data, **lists, "gap": crossed_from(data["gap"]), "per_class": per_class})
 
 
-def _crossed_from(data: Mapping[str, Any] | None) -> Crossed | None:
+def crossed_from(data: Mapping[str, Any] | None) -> Crossed | None:
+    """A difference from plain data; None from nothing."""
     return None if data is None else Crossed(**{**data, "interval": Interval(*data["interval"])})

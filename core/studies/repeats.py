@@ -228,9 +228,9 @@ def standing(study: Study, states: Mapping[str, RunState]) -> Standing:
 
 
 def planned_runs(study: Study) -> int:
-    """How many runs a study of repeats, or a duel, is to have."""
-    kinds = len(study.spec["seeds"]), study.spec.get("folds", 0), len(study.spec.get("policies", ()))
-    return math.prod(max(1, number) for number in kinds)
+    """How many runs a study of repeats, a duel, or a study of leakage is to have."""
+    sides = (len(study.spec.get(name, ())) for name in ("policies", "splits"))
+    return math.prod(max(1, number) for number in (len(study.spec["seeds"]), study.spec.get("folds", 0), *sides))
 
 
 # The table

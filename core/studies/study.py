@@ -21,7 +21,7 @@ from core.recipe import Recipe
 from core.runs.journal import Journal
 from core.workspace import Workspace, new_id, read_json, safe_id, write_json
 
-Kind = Literal["seeds", "folds", "search", "duel"]
+Kind = Literal["seeds", "folds", "search", "duel", "leakage"]
 
 
 @dataclass(frozen=True)
