@@ -12,9 +12,10 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from core.errors import InputError, storage_errors
 from core.report.collect import Report, collect
@@ -50,17 +51,42 @@ def make_report(
     if path.suffix.lower() not in FORMATS:
         raise InputError("A report is written as one of " + ", ".join(FORMATS), found=path.suffix or path.name)
     insist_on_file(path)
-    with storage_errors(path.parent), tempfile.TemporaryDirectory(prefix="report-") as temporary:
+    asked, content = _made(root, run_ids, sections, title, report)
+    with replacing(path) as target:
+        target.write_bytes(content[path.suffix.lower()])
+    size = len(content[path.suffix.lower()])
+    return {"file": str(path), "runs": asked["runs"], "sections": asked["sections"], "bytes": size}
+
+
+def make_all(
+    root: str,
+    run_ids: Sequence[str],
+    folder: str,
+    *,
+    sections: Sequence[str] = NAMES,
+    title: str = "",
+    report: Report = lambda done, of, what: None,
+) -> None:
+    """Write the report in every format, as report.html, report.md and report.zip in a folder that appears with them.
+
+    Raises what `make_report` does.
+    """
+    _, content = _made(root, run_ids, sections, title, report)
+    for ending, data in content.items():
+        with replacing(Path(folder) / f"report{ending}") as target:
+            target.write_bytes(data)
+
+
+def _made(
+    root: str, run_ids: Sequence[str], sections: Sequence[str], title: str, report: Report
+) -> tuple[Mapping[str, Any], dict[str, bytes]]:
+    """What was asked for, and the report in every format by its ending."""
+    with tempfile.TemporaryDirectory(prefix="report-") as temporary, storage_errors(temporary):
         folder = Path(temporary)
         collect(Workspace(Path(root)), run_ids, folder, sections=sections, title=title, report=report)
         evidence = Evidence(folder)
         files = written(evidence)
-        data = {".html": lambda: files[PAGE], ".md": lambda: files[TEXT], ".zip": lambda: pack(folder, files)}
-        content = data[path.suffix.lower()]()
-        with replacing(path) as target:
-            target.write_bytes(content)
-    asked = evidence.asked
-    return {"file": str(path), "runs": asked["runs"], "sections": asked["sections"], "bytes": len(content)}
+        return evidence.asked, {".html": files[PAGE], ".md": files[TEXT], ".zip": pack(folder, files)}
 
 
 def written(evidence: Evidence) -> dict[str, bytes]:

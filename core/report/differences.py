@@ -71,17 +71,10 @@ def leaves(name: str, data: bytes) -> Leaves:
     try:
         if name.endswith(".jsonl"):
             rows = [(number, json.loads(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-            return {place: value for number, row in rows for place, value in _flat(row, _line(number, row))}
+            return {place: value for number, row in rows for place, value in _flat(row, f"line {number}")}
         return dict(_flat(json.loads(text), ""))
     except RecursionError as error:
         raise ValueError("brackets within brackets without end") from error
-
-
-def _line(number: int, row: Any) -> str:
-    told = f"line {number}"
-    if isinstance(row, dict) and isinstance(row.get("epoch"), int):
-        told += f", epoch {row['epoch']}"
-    return told
 
 
 def _flat(value: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -107,11 +107,12 @@ def pieces_of_markdown(text: str) -> list[Piece]:
 
 
 def _lines(text: str) -> Iterator[Piece]:
+    first = next((line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")), "")
     section, block, columns = "Beginning", "", []
     for line in text.splitlines():
         if line.startswith("#"):
             section, block, columns = line.lstrip("# ").strip(), "", []
-        elif re.fullmatch(r"\*\*.*\*\*", line):
+        elif section != first and re.fullmatch(r"\*\*.*\*\*", line):
             block = f"“{line.strip('*')}”"
         if not line.startswith("|"):
             columns = []
