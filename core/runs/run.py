@@ -198,6 +198,15 @@ class RunPaths:
         """The metrics of a split, computed from its prediction table."""
         return self.folder / f"results_{split}.json"
 
+    def depth(self, split: str) -> Path:
+        """What a prediction table says beyond its metrics: ranking and calibration (`core.evaluate.depth`)."""
+        return self.folder / f"depth_{split}.json"
+
+    def views(self, split: str) -> Path:
+        """What the network answers when it sees each image of a split from several sides: tables of their own, which
+        are never taken for those of the run (`core.predict.split_views`)."""
+        return self.folder / f"views_{split}"
+
     @property
     def integrity(self) -> Path:
         """What speaks against the figures of the run (`core.integrity.run_report`)."""
