@@ -51,6 +51,7 @@ from core.runs.run import RunPaths, RunState, look_name
 from core.runs.store import Run, RunStore
 from core.runs.summary import RunSummary
 from core.studies.duel import DuelTable
+from core.studies.leakage import Price
 from core.studies.repeats import RepeatTable
 from core.studies.search import ensure_driving, paths_of, read_results
 from core.studies.study import Study, StudyStore
@@ -59,6 +60,8 @@ from core.workspace import Workspace
 from pages.shared.pixels import LARGEST, mask_on_screen, outline_width, photo, picture_on_screen, size_on_screen
 
 _MOST_TABLES = 32  # of studies, kept for whoever looks
+StudyTable = RepeatTable | DuelTable | Price
+_TABLES = {"duel": ("duel", DuelTable), "leakage": ("leakage", Price)}  # by kinds of studies; the others are repeats
 LOOK_SIDE = 256  # pixels, of a validation image that is looked at after each epoch
 
 # What is there
@@ -194,8 +197,8 @@ def forget_studies() -> None:
     _studies.clear()
 
 
-def study_table(study: Study, states: dict[str, RunState]) -> tuple[RepeatTable | DuelTable | None, bool]:
-    """What the runs of repeats or of a duel say together, as the lab answered last, and whether a newer answer comes.
+def study_table(study: Study, states: dict[str, RunState]) -> tuple[StudyTable | None, bool]:
+    """What the runs of a study say together, as the lab answered last, and whether a newer answer comes.
 
     `states` are those of the runs that there are; what a run says changes with its state and its report.
     """
@@ -203,7 +206,7 @@ def study_table(study: Study, states: dict[str, RunState]) -> tuple[RepeatTable 
     runs = [member.run for member in study.members]
     key = [(run, states.get(run), stamp_of(RunPaths(store / run).results("validation"))) for run in runs]
     asked, answer, last = tables.get(study.id, (None, None, None))
-    module, kind = ("duel", DuelTable) if study.kind == "duel" else ("repeats", RepeatTable)
+    module, kind = _TABLES.get(study.kind, ("repeats", RepeatTable))
     if asked != key:
         answer = lab().submit(f"core.studies.{module}:summarise", str(workspace().root), study.id)
         for old in list(tables)[:-_MOST_TABLES]:
@@ -217,7 +220,7 @@ def study_table(study: Study, states: dict[str, RunState]) -> tuple[RepeatTable 
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _study_tables(root: Path) -> dict[str, tuple[list, Future, RepeatTable | DuelTable | None]]:
+def _study_tables(root: Path) -> dict[str, tuple[list, Future, StudyTable | None]]:
     return {}
 
 

@@ -10,7 +10,7 @@ from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, co
 from core.evaluate.predictions import PredictionTable
 from core.figures.confusion import confusion_matrix
 from core.runs.store import Run
-from pages.shared import cache, gallery, integrity, state, where
+from pages.shared import cache, gallery, integrity, repeat_tables, state, where
 from pages.shared.evaluate_split import caveat
 from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
@@ -41,6 +41,7 @@ def report(run: Run, result: ClassificationResult, dataset: Dataset | None) -> N
         {
             "Every class": lambda: per_class(result),
             "Where it looks": lambda: where.panel(run, dataset, table),
+            "Repeats": lambda: repeat_tables.panel(run, dataset),
         }
     )
 

@@ -8,14 +8,17 @@ from core.data.dataset import Dataset
 from core.data.health.finding import Finding
 from core.errors import FoveaError
 from core.evaluate.results import Result
+from core.figures.stopping import stopping
 from core.integrity.run_report import IntegrityReport, Outcome, read_integrity
 from core.integrity.subject import MOST_EVIDENCE
 from core.runs.store import Run
-from pages.shared import cache, gallery
+from pages.shared import cache, gallery, leakage_offer
 from pages.shared.cached.integrity import run_checks
 from pages.shared.health import ICONS
+from pages.shared.live import PLAIN_FIGURE
 from pages.shared.words import plain, sentence
 
+OVERFITTED, LEAKED = "overfitted", "leaked"  # names of checks that have more to show
 CHECK = "core.integrity.run_checks:check_run"
 SECONDS = 0.5  # between looks at a check at work
 FLAGS = {"holds": ":green[:material/check:]", "unknown": ":gray[:material/help:]", "found": ":orange[:material/flag:]"}
@@ -95,7 +98,7 @@ def _told(run: Run, report: IntegrityReport) -> None:
         folded = st.expander(told, key=f"integrity_{run.id}_{finding.check}_{place}", on_change="rerun")
         if folded.open:
             with folded:
-                _finding(finding, dataset, f"integrity_{place}")
+                _finding(run, finding, dataset, f"integrity_{place}")
 
 
 def _line(one: Outcome) -> str:
@@ -119,11 +122,16 @@ def _dataset(run: Run) -> Dataset | None:
         return None  # gone since; then the evidence has no pictures
 
 
-def _finding(finding: Finding, dataset: Dataset | None, key: str) -> None:
-    """One finding in full: what it means, what to do, its table and its pictures."""
+def _finding(run: Run, finding: Finding, dataset: Dataset | None, key: str) -> None:
+    """One finding in full: what it means, what to do, its figure, its table and its pictures."""
     st.markdown(f"**{plain(finding.message)}**  \n{plain(finding.advice)}")
+    if finding.check == OVERFITTED:
+        drawn = stopping(cache.journal(run.paths), finding.figures, identity=run.id)
+        st.plotly_chart(drawn, key=f"{key}_course", config=PLAIN_FIGURE, alt="Loss over the epochs, and where to stop")
     if rows := finding.figures.get("rows"):
         st.dataframe(rows, hide_index=True, key=f"{key}_rows", width="content", alt="The figures behind it")
+    if finding.check == LEAKED and finding.figures.get("validation_known"):
+        leakage_offer.offer(run)
     if dataset is None or not finding.evidence:
         return
     there = {sample.id: sample for sample in dataset.samples}

@@ -50,7 +50,7 @@ def repeats(recipe: Recipe, dataset: Dataset, kind: str = "seeds") -> bool:
     st.caption(_explained(folds, seeds))
     if start:
         with or_stop(), st.spinner("Dealing the images and making the runs"):
-            studies.begin(MAKE, recipe.to_json(), dataset.id, seeds, folds)
+            studies.begin(MAKE, recipe.to_json(), dataset.reference, seeds, folds)
     return True
 
 

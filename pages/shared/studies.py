@@ -10,11 +10,12 @@ import streamlit as st
 from core.figures.repeats import class_dots, score_dots
 from core.runs.run import RunState
 from core.studies import duel
+from core.studies import leakage as leaks
 from core.studies.duel import DuelTable
 from core.studies.removal import delete_study
 from core.studies.repeats import OF_CLASSES, RepeatTable, RunLine, Spread, Standing, standing, stop, submit, take_up
 from core.studies.study import Study, StudyStore
-from pages.shared import cache, duel_results, fields, live, search, state
+from pages.shared import cache, duel_results, fields, leakage, live, search, state
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
 from pages.shared.words import bounds, count, duration, moment, plain, spread_words
@@ -24,7 +25,7 @@ VIEW = "runs_view"  # what the Runs page shows: RUNS or STUDIES
 RUNS, STUDIES = "runs", "studies"
 AT_WORK = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING)
 SECONDS = 2  # between looks at a study at work
-WORDS = {"seeds": "seeds", "folds": "folds", "search": "search", duel.KIND: "duel"}
+WORDS = {"seeds": "seeds", "folds": "folds", "search": "search", duel.KIND: "duel", leaks.KIND: "leakage"}
 
 
 def hold(study: Study) -> None:
@@ -59,7 +60,8 @@ def studies() -> bool:
         default=RUNS if VIEW not in st.session_state else None,
         required=True,
         key=VIEW,
-        help="Studies are runs that were started together: repeats with other seeds or folds, duels, and searches.",
+        help="Studies are runs that were started together: repeats with other seeds or folds, duels, searches, and "
+        "prices of leakage.",
         label_visibility="collapsed",
         persist_state="session",
     )
@@ -97,7 +99,7 @@ def _states() -> dict[str, RunState]:
 
 
 def _runs_together(study: Study) -> None:
-    """Repeats or a duel: how far it is, and what its runs say together."""
+    """Repeats, a duel or a price of leakage: how far it is, and what its runs say together."""
     at_work = not standing(study, _states()).is_over
     waits = at_work or cache.study_table(study, _states())[1]  # the lab has not answered yet
 
@@ -110,6 +112,9 @@ def _runs_together(study: Study) -> None:
         _headline(study, now, _left(study))
         if table is None:
             st.caption("Adding up what the runs say …")
+        elif isinstance(table, leaks.Price):
+            leakage.results(study, table)
+            _runs(study, table.duel.runs, duel_results.columns(table.duel), states)
         elif isinstance(table, DuelTable):
             duel_results.results(study, table)
             _runs(study, table.runs, duel_results.columns(table), states)
