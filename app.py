@@ -19,6 +19,7 @@ page = st.navigation(
         st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:"),
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/query_stats:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/balance:"),
         st.Page("pages/predict.py", title="Predict", icon=":material/photo_camera:"),
         st.Page("pages/report.py", title="Report", icon=":material/description:"),
         st.Page("pages/autopsy.py", title="Autopsy", icon=":material/troubleshoot:"),

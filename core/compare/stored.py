@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from core.compare.answers import Common, Table, gathered, table_of, too_few
 from core.compare.comparison import (
@@ -57,14 +58,8 @@ def compare_runs(
             tables[run.id] = table_of(workspace_root, run, split)
         except FoveaError as error:
             apart[run.id] = str(error)
-    common, unlike = gathered(runs, tables, split)
-    apart |= unlike
-    kept = [run for run in runs if run.id not in apart]
-    if common is not None and len(kept) > 1 and (few := too_few(common)):
-        apart |= {run.id: few for run in kept[1:]}
-        kept = kept[:1]
     report(len(runs), len(runs) + 1, "comparing")
-    found = _judged(runs, kept, apart, common, tables, split)
+    found = compare_tables(runs, tables, apart, split)
     file = _file(workspace_root, runs, split)
     with suppress(StorageError):  # the answer is right all the same; it will have to be found again
         write_json(file, {"version": _VERSION} | found.to_json())
@@ -72,14 +67,25 @@ def compare_runs(
     return found
 
 
+def compare_tables(runs: Sequence[Run], tables: dict[str, Table], apart: dict[str, str], split: str) -> Comparison:
+    """The comparison of runs, oldest first, by their prediction tables alone; `apart` says why a run has none."""
+    common, unlike = gathered(runs, tables, split)
+    apart = apart | unlike
+    kept = [run for run in runs if run.id not in apart]
+    if common is not None and len(kept) > 1 and (few := too_few(common)):
+        apart |= {run.id: few for run in kept[1:]}
+        kept = kept[:1]
+    return _judged(runs, kept, apart, common, tables, split)
+
+
 def summarise(
     workspace_root: str,
     run_ids: Sequence[str],
     split: str = "validation",
     report: Report = lambda done, total, what: None,
-) -> None:
-    """`compare_runs` for a helper process: the answer is left on disk. Raises what that does."""
-    compare_runs(workspace_root, run_ids, split, report)
+) -> dict[str, Any]:
+    """`compare_runs` as plain data, for a helper process. Raises what that does."""
+    return compare_runs(workspace_root, run_ids, split, report).to_json()
 
 
 def read_comparison(workspace_root: str, run_ids: Sequence[str], split: str = "validation") -> Comparison | None:
@@ -87,7 +93,12 @@ def read_comparison(workspace_root: str, run_ids: Sequence[str], split: str = "v
 
     The order of the ids does not matter. Raises what `compare_runs` does for the choice of runs.
     """
-    data = read_json(_file(workspace_root, _runs(workspace_root, run_ids), split))
+    return read_stored(_file(workspace_root, _runs(workspace_root, run_ids), split))
+
+
+def read_stored(file: Path) -> Comparison | None:
+    """The comparison in a file; None where there is none that can be read."""
+    data = read_json(file)
     try:
         if data is None or data.pop("version") != _VERSION:
             return None
