@@ -12,17 +12,11 @@ from core.workspace import Workspace
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("from files")
-    files.add_argument(
-        "--truth", type=Path, metavar="FILE", help="CSV or .npy of true classes, or with the answers too"
-    )
-    files.add_argument(
-        "--predicted", type=Path, metavar="FILE", help="CSV or .npy of answered classes or probabilities"
-    )
+    files.add_argument("--truth", type=Path, metavar="FILE", help="CSV or .npy of true classes, or with answers too")
+    files.add_argument("--predicted", type=Path, metavar="FILE", help="CSV or .npy of answers, or of probabilities")
     files.add_argument("--probabilities", type=Path, metavar="FILE", help="their probabilities, where they lie apart")
     files.add_argument("--classes", metavar="A,B,C", help="the classes in their order, where numbers stand for names")
-    files.add_argument(
-        "--training", type=Path, metavar="LIST", help="files, or a folder of them, that were learned from"
-    )
+    files.add_argument("--training", type=Path, metavar="LIST", help="files that were learned from, or their folder")
     files.add_argument("--evaluated", type=Path, metavar="LIST", help="the files that were evaluated")
     run = parser.add_argument_group("of a run, by its stored answers")
     run.add_argument("--run", default="", metavar="RUN")
@@ -50,6 +44,8 @@ def _autopsy(arguments: argparse.Namespace, workspace: Workspace) -> dict[str, A
 
 def _show(answer: dict[str, Any]) -> Iterator[str]:
     yield f"{answer['verdict']} ({answer['confidence']:.0%} sure): {answer['explanation']}"
+    if not answer["enough"]:
+        yield "  These are few rows for a verdict: take it as a hint."
     for row in answer["evidence"]:
         yield f"  {row['label']}: {row['value']}. {row['meaning']}"
     if answer["also"]:

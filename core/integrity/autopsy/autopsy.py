@@ -4,11 +4,13 @@ import numpy as np
 
 from core.evaluate.classification import ClassificationResult, evaluate_counts
 from core.integrity.autopsy.answers import Answers
+from core.integrity.autopsy.case import Case
 from core.integrity.autopsy.claims import Claim, counts_of
 from core.integrity.autopsy.decidable import can_place, can_refuse, claims_of, lift_of, shares_of
+from core.integrity.autopsy.evidence import evidence
 from core.integrity.autopsy.verdict import Autopsy, Other
 from core.integrity.autopsy.weighing import counts_as_given, weigh
-from core.integrity.autopsy.words import Case, cannot_know, code, evidence, explanation
+from core.integrity.autopsy.words import cannot_know, code, explanation
 
 MOST_SURE = 0.995  # no file proves more: causes that nobody thought of are not among those weighed
 TOLD = 0.01  # other causes are told from this weight on
@@ -28,7 +30,6 @@ def autopsy(answers: Answers, *, seed: int = 0) -> Autopsy:
         weights=weights,
         as_given=evaluate_counts(counts_as_given(given), answers.classes, split="as given", checkpoint="unknown"),
         corrected=_corrected(answers, claim),
-        enough=_enough(given, claim),
     )
     return Autopsy(
         verdict=cause,
@@ -45,7 +46,7 @@ def autopsy(answers: Answers, *, seed: int = 0) -> Autopsy:
         ),
         repair=_told(claim.repair),
         code=code(case),
-        enough=case.enough,
+        enough=_enough(given, claim),
         notes=answers.notes,
     )
 

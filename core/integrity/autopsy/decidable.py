@@ -1,22 +1,22 @@
 """The rule of when a table of answers can decide: how many rows it takes, from its classes, their shares and accuracy.
 
-Take a classifier of `lift` lambda: it knows the class in a share lambda of the cases and else answers by the shares q of
-all its answers, so that it is right in a = g + lambda (1 - g), where g is the sum of q squared. An answer in its own
+Take a classifier of `lift` lambda: it knows the class in a share lambda of the cases and else answers by the shares q
+of all its answers, so that it is right in a = g + lambda (1 - g), where g is the sum of q squared. An answer in its own
 row then speaks, in nats,
 
     log(lambda / q_c + 1 - lambda)   where it is a hit of class c,    log(1 - lambda)   where it is none,
 
-for belonging there rather than anywhere. With mean m1 and deviation s1 of that over the rows of such a model, and m0 and
-s0 over answers that have nothing to do with the truth, n rows can decide
+for belonging there rather than anywhere. With mean m1 and deviation s1 of that over the rows of such a model, and m0
+and s0 over answers that have nothing to do with the truth, n rows can decide
 
 - that answers belong nowhere ("shuffled", "chance"), against a model of no more than the lift LEAST, when
   n (m1 - m0) >= sqrt(n) (Z99 s1 + Z95 s0): fewer than one such model in a hundred is then called so, and 95 of a
-  hundred tables without any order are;
-  That it is no model at all ("chance") is only known where no order could make more than GOOD of the answers right, that
-  it is a good one in another order ("shuffled") where one could make CLOSE right;
-- where they belong ("shifted", "permuted-classes", "truncated", "repeated"), when n m1 - Z95 sqrt(n) s1 is at least
-  the log of the number of claims of that kind, plus MARGIN, for a model of at least the lift LEAST; and when the same holds of the rows alone on which the claim
-  differs from the table as it stands: of a sorted truth shifted by k these are only about k for each class.
+  hundred tables without any order are. That it is no model at all ("chance") is only known where no order could make
+  more than GOOD of the answers right, that it is a good one in another order ("shuffled") where one could make CLOSE;
+- where they belong ("shifted", "permuted-classes", "truncated", "repeated"), for a model of at least the lift LEAST,
+  when n m1 - Z95 sqrt(n) s1 is at least the log of the number of claims of that kind, plus MARGIN; and when the same
+  holds of the rows alone on which the claim differs from the table as it stands: of a sorted truth shifted by k these
+  are only about k for each class.
 """
 
 import math
@@ -27,8 +27,8 @@ from core.integrity.autopsy.verdict import Cause
 
 LEAST = 0.2  # lift of the weakest model that is not to be called guessing: 60 % right of two equal classes, 28 % of ten
 Z99, Z95 = 2.326, 1.645
-# The accuracy that the best order of the rows would reach: below GOOD it was no model at all, from CLOSE on a good one in
-# another order; in between it may be either.
+# The accuracy that the best order of the rows would reach: below GOOD it was no model at all, from CLOSE on a good one
+# in another order; in between it may be either.
 GOOD, CLOSE = 0.6, 0.85
 MARGIN = 5.0  # nats: what the priors and the threshold of an alarm ask for
 

@@ -64,7 +64,7 @@ def read_answers(
     answers = replace(
         answers, ids=tuple(ids), joined=joined, moved=moved, names=(first.name, second.name), notes=tuple(notes)
     )
-    return replace(answers, leak=find_leak(training, evaluated, answers.ids))
+    return replace(answers, leak=find_leak(training, evaluated, answers.ids, len(answers.truth)))
 
 
 def _with_probabilities(labels: Sheet, shares: Sheet) -> Sheet:

@@ -51,7 +51,7 @@ def _equally_long(
     number, period = len(truth), period_of(truth)
     if period:
         head = np.arange(period)
-        # Answers further down are about other images; in a table in some order they may hang together with it all the same.
+        # Answers further down are about other images; where rows are in some order they may hang together all the same.
         yield Claim("repeated", head, head, math.log(0.5), {"first": period, "what": "truth", "rest": True})
         rounds = period_of(predicted if probabilities is None else probabilities)
         if rounds and rounds % period == 0:

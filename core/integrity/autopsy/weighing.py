@@ -13,7 +13,7 @@ from core.integrity.autopsy.columns import other_columns
 from core.integrity.autopsy.decidable import refuses, shares_of
 from core.integrity.autopsy.orders import known_orders, order_prior
 from core.integrity.autopsy.repeats import repeat_claims
-from core.integrity.autopsy.shares import runs, share_scores
+from core.integrity.autopsy.shares import runs, share_scores, speaks_for_order
 from core.integrity.autopsy.shifts import shift_claims, slip_claims
 from core.integrity.autopsy.verdict import Cause
 
@@ -111,9 +111,9 @@ def _weighed(answers: Answers) -> Iterator[Claim]:
             yield _scored(permuted, model, table)
 
     shares = share_scores(truth, predicted, classes)
-    follows = FOLLOWS if runs(predicted)[0] > RUNS else 0.0
+    order = speaks_for_order(answers.probabilities) + (FOLLOWS if runs(predicted)[0] > RUNS else 0.0)
     for cause in ("shuffled", "chance", "constant"):
-        weight = math.log(prior[cause]) + shares[cause] - shares["shuffled"] + follows * (cause == "shuffled")
+        weight = math.log(prior[cause]) + shares[cause] - shares["shuffled"] + order * (cause == "shuffled")
         yield replace(nothing, cause=cause, weight=weight)
     yield replace(nothing, repair={"only": "loose"}, weight=math.log(prior["loose"]) + model.loose(counts))
     yield replace(nothing, repair={"only": "weak"}, weight=math.log(prior["weak"]) + model.weak(counts))
