@@ -177,7 +177,8 @@ def sound(clean: Clean, generator: np.random.Generator) -> Planted:
 
 
 def shuffled(clean: Clean, generator: np.random.Generator) -> Planted:
-    return handed_in(clean, clean.truth, clean.shares, generator.permutation(len(clean.truth)))
+    order = generator.permutation(len(clean.truth))
+    return handed_in(clean, clean.truth, clean.shares, order, labels=generator.random() < 0.5)
 
 
 def shifted(clean: Clean, generator: np.random.Generator) -> Planted:
@@ -241,7 +242,7 @@ def chance(clean: Clean, generator: np.random.Generator) -> Planted:
 def mixed_labels(clean: Clean, generator: np.random.Generator) -> Planted:
     """A model that had learned labels in a mixed order."""
     rows = generator.permutation(clean.rows)  # the few rows of a pool hang together a little, by luck
-    return handed_in(clean, clean.truth, clean.pool.guesses[rows])
+    return handed_in(clean, clean.truth, clean.pool.guesses[rows], labels=generator.random() < 0.5)
 
 
 def leaked(clean: Clean, generator: np.random.Generator) -> Planted:
