@@ -147,7 +147,7 @@ def read_grid(source: Source) -> Grid:
         if len(cells) != width:
             raise InputError(
                 f"Line {line} of {name} does not fit the lines above it",
-                found=f"{len(cells)} cells",
+                found=f"{len(cells)} cell{'s' * (len(cells) != 1)}",
                 expected=f"{width}",
                 do="Write every row with as many cells",
             )

@@ -188,6 +188,10 @@ def _numbered(
         return np.array([found[label] for label in labels], np.int64)
 
     true = numbers(truth, "true classes")
+    strange = [name for name in dict.fromkeys(predicted or ()) if name in place and name not in set(truth)]
+    if strange and not numbered:
+        some = ", ".join(map(shown, strange[:5])) + ", ..." * (len(strange) > 5)
+        notes.append(f"Classes that are answered and never true: {some}.")
     if shares is not None:
         shares = _in_columns(shares, names, classes, place, spelled, sheet.name)
     answers = numbers(predicted, "answers") if predicted is not None else shares.argmax(axis=1).astype(np.int64)

@@ -47,11 +47,11 @@ def sureness(probabilities: np.ndarray | None) -> float | None:
 
 
 def speaks_for_order(probabilities: np.ndarray | None) -> float:
-    """What the sureness of the answers speaks for a good model in another order, against one that knows nothing, in nats.
+    """What the sureness of the answers speaks, in nats, for a good model in another order rather than no model at all.
 
     Good models are mostly sure (a density of 3 s^2); one that knows nothing is either aware of it (10 exp(-10 s)) or as
-    sure as it happens to be, half each. Forests and strongly regularised models are right and unsure, and networks wrong
-    and sure, so it never says much.
+    sure as it happens to be, half each. Forests and strongly regularised models are right and unsure, and networks
+    wrong and sure, so it never says much.
     """
     sure = sureness(probabilities)
     if sure is None:

@@ -105,7 +105,7 @@ def _with_shares(sheet: Sheet, shares: np.ndarray, names: tuple[str, ...], role:
 def _of_grid(grid: Grid, role: Role, both: bool) -> Sheet:
     name, columns = grid.name, grid.columns
     words = [plain_word(cell) for cell in grid.header] or [""] * len(columns)
-    ids = next((place for place, word in enumerate(words) if word in ID_WORDS and len(columns) > 1), None)
+    ids = _id_column(columns, words)
     parts: dict[str, int] = {}
     for known, part in ((PREDICTED_WORDS, "predicted"), (TRUTH_WORDS, "truth")):
         found = [place for place, word in enumerate(words) if word in known and place != ids]
@@ -129,6 +129,13 @@ def _of_grid(grid: Grid, role: Role, both: bool) -> Sheet:
     return _with_shares(sheet, array.astype(np.float32), share_names, role)
 
 
+def _id_column(columns: Sequence[tuple[str, ...]], words: Sequence[str]) -> int | None:
+    """The column of ids: one of files, if there is one in which none comes again, else the first that is called so."""
+    known = [place for place, word in enumerate(words) if word in ID_WORDS] if len(columns) > 1 else []
+    files = [place for place in known if words[place].startswith(("file", "path")) and _may_be_ids(columns[place])]
+    return next(iter((*files, *known)), None)
+
+
 def _share_columns(grid: Grid, taken: set[int | None]) -> tuple[list[int], tuple[str, ...]]:
     """The columns of probabilities, and the classes that they are named after."""
     rest = [place for place in range(len(grid.columns)) if place not in taken]
@@ -139,6 +146,8 @@ def _share_columns(grid: Grid, taken: set[int | None]) -> tuple[list[int], tuple
     if ones:
         return ones[:1], ()
     numeric = [place for place in rest if _may_be_shares(grid.columns[place])]
+    if numeric:  # among them, one of a class that is never thought of may hold nothing but 0
+        numeric = [place for place in rest if place in numeric or _are_zero_or_one(grid.columns[place])]
     if len(numeric) > 1:
         return numeric, tuple(grid.header[place] for place in numeric) if grid.header else ()
     if len(numeric) == 1 and len(rest) == 1:
@@ -152,6 +161,11 @@ def _may_be_shares(cells: Sequence[str]) -> bool:
     if numbers is None or np.isnan(numbers).all():
         return False
     return bool((numbers[~np.isnan(numbers)] % 1 != 0).any())
+
+
+def _are_zero_or_one(cells: Sequence[str]) -> bool:
+    numbers = numbers_of(cells)
+    return numbers is not None and bool(np.isin(numbers, (0, 1)).all())
 
 
 def _may_be_ids(cells: Sequence[str]) -> bool:
@@ -233,12 +247,12 @@ def _called(grid: Grid, place: int) -> str:
 
 def _told(grid: Grid, ids: int | None, parts: dict[str, int]) -> tuple[str, ...]:
     """How the columns of a table were told, where its header left a choice."""
+    words = TRUTH_WORDS | PREDICTED_WORDS
     if len(grid.columns) == 1:
-        return (
-            (f"The first line of {grid.name}, {shown(grid.header[0])}, was taken as a header.",) if grid.header else ()
-        )
-    said = [
-        f"{_called(grid, place)} as the {'truth' if part == 'truth' else 'answers'}" for part, place in parts.items()
-    ]
+        unsure = grid.header and plain_word(grid.header[0]) not in words
+        return (f"The first line of {grid.name}, {shown(grid.header[0])}, was taken as a header.",) if unsure else ()
+    if all(grid.header and plain_word(grid.header[place]) in words for place in parts.values()):
+        return ()
+    said = [f"{_called(grid, parts[part])} as the {_ROLES[part]}" for part in _ROLES if part in parts]
     said += [f"{_called(grid, ids)} as ids"] if ids is not None else []
-    return (f"Of {grid.name}, {', '.join(said)} {'was' if len(said) == 1 else 'were'} read.",) if said else ()
+    return (f"Of {grid.name}, {', '.join(said)} {'was' if len(said) == 1 else 'were'} read.",)

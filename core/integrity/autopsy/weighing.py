@@ -44,6 +44,7 @@ APART = {
 }
 ALARM = 0.9  # so probable must a fault be, all together, before one is named; below, nothing is said to be wrong
 FOLLOWS = math.log(20.0)  # what answers that come in runs speak for a model that saw pictures in some order
+AGAIN = 0.02  # of the rows: if so many have an id that was there before, images count more than once
 RUNS = 6.0  # standard deviations from which answers count as coming in runs
 
 
@@ -60,6 +61,9 @@ def weigh(answers: Answers) -> tuple[Answers, list[Claim], dict[Cause, float], C
     if cause == "sound" and answers.leak is not None and answers.leak.shared:  # rows in place, and known by heart
         claims = [replace(claim, cause="leaked") if claim.cause == "sound" else claim for claim in claims]
         weights, cause = _causes(claims), "leaked"
+    elif cause == "sound" and (again := _same_ids(answers)) is not None:
+        claims = [replace(again, weight=claim.weight) if claim.cause == "sound" else claim for claim in claims]
+        weights, cause = _causes(claims), "repeated"
     return answers, claims, weights, cause
 
 
@@ -67,6 +71,17 @@ def counts_as_given(answers: Answers) -> np.ndarray:
     """Counts (K, K) of the rows that both have, as they stand."""
     shortest = min(len(answers.truth), len(answers.predicted))
     return counts_of(answers.truth[:shortest], answers.predicted[:shortest], len(answers.classes))
+
+
+def _same_ids(answers: Answers) -> Claim | None:
+    """The claim that images count more than once, where ids of one table say so; None where hardly any does."""
+    if len(answers.ids) != len(answers.truth):
+        return None
+    _, first = np.unique(np.array(answers.ids), return_index=True)
+    if len(first) > (1 - AGAIN) * len(answers.ids):
+        return None
+    first.sort()
+    return Claim("repeated", first, first, 0.0, {"kept": len(first), "what": "ids"})
 
 
 def _weighed(answers: Answers) -> Iterator[Claim]:

@@ -39,8 +39,8 @@ def _sound(case: Case) -> str:
         )
     if case.as_given.interval.low <= case.guess:
         return (
-            f"Nothing wrong was found, but {right(case.as_given)} right answers can hardly be told from guessing, which "
-            f"gives {percent(case.guess)}."
+            f"Nothing wrong was found, but {right(case.as_given)} right answers can hardly be told from guessing, "
+            f"which gives {percent(case.guess)}."
         )
     return (
         f"Nothing wrong was found: {right(case.as_given)} of the answers are right, row by row and class by class, and "
@@ -91,16 +91,21 @@ def _truncated(case: Case) -> str:
 
 def _repeated(case: Case) -> str:
     repair, what = case.repair, case.repair["what"]
+    if what == "ids":
+        return (
+            f"{rows(len(case.answers.truth))} are about {repair['kept']:,} images: some ids come again, and these "
+            f"images count more than once.{_after(case)}"
+        )
     if what == "both":
         times = len(case.answers.truth) / repair["first"]
         return (
-            f"The same {rows(repair['first'])} come {times:.3g} times, truth and answers alike: every image counts that "
-            f"often, so intervals are narrower than they may be.{_after(case)}"
+            f"The same {rows(repair['first'])} come {times:.3g} times, truth and answers alike: every image counts "
+            f"that often, so intervals are narrower than they may be.{_after(case)}"
         )
     if what == "truth" and "first" in repair:
         return (
-            f"The truth repeats its first {rows(repair['first'])} over and over, so what stands beside later answers is "
-            f"about other images.{_after(case)}"
+            f"The truth repeats its first {rows(repair['first'])} over and over, so what stands beside later answers "
+            f"is about other images.{_after(case)}"
         )
     if what == "truth":
         return f"The truth says each class {repair['each']} times, one after the other.{_after(case)}"
@@ -180,7 +185,7 @@ def _unknown(case: Case) -> Iterator[str]:
     if cause == "constant":
         yield "Why one class is answered: training, preprocessing, or a slip when the answers were written down."
     if cause in ("shifted", "permuted-classes") and case.by_classes:
-        yield "The truth comes class after class, where whole classes in other places and a shift by a class look alike."
+        yield "The truth comes class after class, where classes in other places and a shift by a class look alike."
     if cause == "permuted-classes" and "columns" not in case.repair:
         yield "Whether the truth or the answers use the wrong numbers: the figures are the same."
         if len(answers.classes) == 2:
@@ -190,7 +195,7 @@ def _unknown(case: Case) -> Iterator[str]:
     if cause in ("sound", "leaked", "truncated"):
         yield "Whether the true classes are right, and whether these images are like those the model will meet."
     if cause in ("sound", "leaked") and case.by_classes:
-        yield "A shift by a row or two hardly shows where the truth comes class after class: it moves the borders alone."
+        yield "A shift by a row or two hardly shows, as the truth comes class after class: it moves the borders alone."
     if len(np.unique(answers.truth)) == 1:
         yield "Anything about other classes: the truth names only one."
     if answers.leak is None:
@@ -199,7 +204,7 @@ def _unknown(case: Case) -> Iterator[str]:
         yield "Whether images were learned from under other names, turned, or saved anew: only names were compared."
     if answers.leak is not None and answers.leak.doubtful:
         yield (
-            f"Whether {answers.leak.doubtful:,} further images are the same: their names agree, but such names as these "
+            f"Whether {answers.leak.doubtful:,} further images are the same: their names agree, but such names "
             "occur in many folders."
         )
     if answers.numbered:
