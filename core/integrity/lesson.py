@@ -14,12 +14,15 @@ import numpy as np
 from core.errors import RunError
 from core.evaluate.classification import ClassificationResult, evaluate_table
 from core.evaluate.predictions import PredictionTable
+from core.integrity.autopsy.answers import Answers
+from core.integrity.autopsy.autopsy import autopsy
+from core.integrity.autopsy.verdict import Autopsy
 from core.runs.seal import openings
 from core.runs.store import RunStore
 from core.workspace import Workspace
 
 SEED = 51  # of the shuffling shown first: it leaves 11 %, as in the report; most leave 10 to 14
-FIRST = 8  # rows that are shown
+FEW = 8  # rows that are shown
 PER_CLASS = 150
 
 # Kvasir-v2 has 1,000 pictures of each of these; 150 of each is a test split of 15 %.
@@ -68,9 +71,7 @@ class Replay:
     """A report with, or without, the mistake."""
 
     result: ClassificationResult
-    rows: tuple[Row, ...]  # the first ones
-    truth: tuple[str, ...]  # what was compared, row by row: the true classes and the answers
-    predicted: tuple[str, ...]
+    rows: tuple[Row, ...]  # a few of those compared, from all over the table
 
 
 def kvasir() -> PredictionTable:
@@ -105,13 +106,20 @@ def replay(table: PredictionTable, *, shuffled: bool, seed: int = SEED) -> Repla
 
     `seed` is that of the shuffling.
     """
-    order = np.random.default_rng(seed).permutation(len(table)) if shuffled else np.arange(len(table))
-    compared = dataclasses.replace(table, probabilities=table.probabilities[order])
-    truth = tuple(table.classes[label] for label in compared.truth)
-    predicted = tuple(table.classes[label] for label in compared.predicted)
-    first = np.linspace(0, len(table) - 1, min(FIRST, len(table))).round().astype(int)  # a folder begins with one class
-    rows = tuple(Row(table.files[row], truth[row], predicted[row], table.files[order[row]]) for row in first)
-    return Replay(evaluate_table(compared), rows, truth, predicted)
+    order = _order(table, seed) if shuffled else np.arange(len(table))
+    compared = _reordered(table, order)
+    named = [[table.classes[label] for label in labels] for labels in (compared.truth, compared.predicted)]
+    few = np.linspace(0, len(table) - 1, min(FEW, len(table))).round().astype(int)  # a folder begins with one class
+    rows = tuple(Row(table.files[row], named[0][row], named[1][row], table.files[order[row]]) for row in few)
+    return Replay(evaluate_table(compared), rows)
+
+
+def _order(table: PredictionTable, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(len(table))
+
+
+def _reordered(table: PredictionTable, order: np.ndarray) -> PredictionTable:
+    return dataclasses.replace(table, probabilities=table.probabilities[order])
 
 
 def replay_lesson(*, shuffled: bool, seed: int = SEED) -> Replay:
@@ -124,9 +132,23 @@ def replay_run(workspace_root: str, run_id: str, split: str, *, shuffled: bool, 
 
     Raises RunError where there is none, or the test split is sealed.
     """
+    return replay(_answers_of(workspace_root, run_id, split), shuffled=shuffled, seed=seed)
+
+
+def autopsy_of_replay(workspace_root: str, run_id: str, split: str, seed: int) -> Autopsy:
+    """What an autopsy says of the shuffled report: of the lesson's, or where `run_id` is not "", of a run's.
+
+    It sees truth and answers, and not what brought them together. Raises what `replay_run` does.
+    """
+    table = _answers_of(workspace_root, run_id, split) if run_id else kvasir()
+    mixed_up = _reordered(table, _order(table, seed))
+    return autopsy(Answers(classes=table.classes, truth=mixed_up.truth, predicted=mixed_up.predicted, given_order=True))
+
+
+def _answers_of(workspace_root: str, run_id: str, split: str) -> PredictionTable:
     run = RunStore(Workspace(Path(workspace_root))).get(run_id)
     if run.recipe.task != "classification" or not run.paths.predictions(split).exists():
         raise RunError("This run has no stored answers to replay", do="Evaluate it first, on the page Evaluate")
     if split == "test" and not openings(run.paths):
         raise RunError("The test split of this run is sealed", do="Replay its validation split")
-    return replay(PredictionTable.read(run.paths.predictions(split)), shuffled=shuffled, seed=seed)
+    return PredictionTable.read(run.paths.predictions(split))

@@ -23,7 +23,7 @@ from tests.browser.screens import SCREENS, put_into_the_readme, take, window
 from tests.browser.server import end_workers, serving
 from tests.browser.steps import button, choose, type_number
 
-PAGES = ("data", "augment", "train", "runs", "evaluate", "predict")
+PAGES = ("data", "augment", "train", "runs", "evaluate", "predict", "report", "autopsy")
 README_PICTURES = ("train", "augment", "evaluate")
 
 

@@ -1,11 +1,22 @@
 """The lesson: the same answers, with and without the mistake."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.errors import RunError
 from core.evaluate.evaluation import evaluate_run
-from core.integrity.lesson import CLASSES, PER_CLASS, kvasir, replay, replay_lesson, replay_run
+from core.integrity.lesson import (
+    CLASSES,
+    PER_CLASS,
+    SEED,
+    autopsy_of_replay,
+    kvasir,
+    replay,
+    replay_lesson,
+    replay_run,
+)
 from core.runs.seal import open_seal
 
 
@@ -20,13 +31,25 @@ def test_one_switch_turns_92_percent_into_11_and_back():
 
 def test_nothing_but_the_order_changes():
     right, wrong = replay_lesson(shuffled=False), replay_lesson(shuffled=True)
+    answers = dict(zip(kvasir().files, (CLASSES[label] for label in kvasir().predicted), strict=True))
 
-    assert right.truth == wrong.truth
-    assert sorted(right.predicted) == sorted(wrong.predicted)
+    assert [row.support for row in right.result.per_class] == [row.support for row in wrong.result.per_class]
+    assert np.array_equal(*(np.sum(one.result.confusion, axis=0) for one in (right, wrong)))
     assert [row.answered for row in right.rows] == [row.file for row in right.rows]
     assert [row.answered for row in wrong.rows] != [row.file for row in wrong.rows]
-    for row in wrong.rows:
-        assert dict(zip(kvasir().files, right.predicted, strict=True))[row.answered] == row.answer
+    assert [row.file for row in wrong.rows] == [row.file for row in right.rows]
+    for row in (*right.rows, *wrong.rows):
+        assert answers[row.answered] == row.answer
+        assert row.file.startswith(row.truth)
+
+
+def test_the_autopsy_names_what_the_switch_does():
+    found = autopsy_of_replay("", "", "test", SEED)
+
+    assert found.verdict == "shuffled"
+    assert found.as_given == replace(
+        replay_lesson(shuffled=True).result, split=found.as_given.split, checkpoint=found.as_given.checkpoint
+    )
 
 
 def test_every_shuffling_leaves_about_chance():
