@@ -14,7 +14,20 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.commands import autopsy, compare, data, duel, health, integrity, judging, repeats, report, search, training
+from core.commands import (
+    autopsy,
+    compare,
+    data,
+    duel,
+    export,
+    health,
+    integrity,
+    judging,
+    repeats,
+    report,
+    search,
+    training,
+)
 from core.commands.shared import tell
 from core.errors import FoveaError, InputError
 from core.workspace import Workspace, insist_on_folder
@@ -31,6 +44,7 @@ COMMANDS = (
     *autopsy.COMMANDS,
     *integrity.COMMANDS,
     *report.COMMANDS,
+    *export.COMMANDS,
 )
 
 
