@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import cache, predict_labels, predict_masks
+from pages.shared import cache, export, predict_labels, predict_masks
 from pages.shared.guard import require_app
 from pages.shared.pickers import run_or_stop
 
@@ -36,3 +36,4 @@ run = run_or_stop(trained=True)
 cache.warm_model(run.paths)
 show = {"classification": predict_labels, "segmentation": predict_masks}[run.recipe.task]
 show.answers(run, pictures())
+export.panel(run)
