@@ -9,19 +9,16 @@ from typing import Any
 
 from core.compare.answers import Common, Table, gathered, table_of, too_few
 from core.compare.comparison import (
-    MODELS,
     MOST_RUNS,
-    RECIPES,
     Comparison,
     RecipeLine,
     RunLine,
 )
 from core.compare.disagreement import disagreements
-from core.compare.judging import CLASS_FIGURES, MOST_MODELS, Judge, places
+from core.compare.judging import CLASS_FIGURES, MOST_MODELS, Judge
 from core.compare.recipes import choices, each_seed_once, grouped, labels, run_labels
 from core.compare.verdicts import cautions, verdict
 from core.errors import FoveaError, InputError, StorageError
-from core.metrics.crossed import FEWEST_SEEDS
 from core.metrics.parts import metric, metrics_of
 from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
@@ -189,14 +186,13 @@ def _judged(
         )
         for key, group in members.items()
     )
-    pairs, gaps, pictures, board = (), (), {}, {}
+    pairs, gaps, pictures = (), (), {}
     if judge is not None and len(kept) > 1:
         ids = [run.id for run in kept]
         seeds = {key: [(run.recipe.seed, run.id) for run in group] for key, group in members.items()}
         pairs = (*judge.models(ids, names), *judge.recipes(seeds, names))
         if len(ids) <= MOST_MODELS:
             gaps, pictures = disagreements(common, ids)
-        board = _boards(lines, recipes, pairs, figures[0].name)
     told, question = verdict(lines, recipes, pairs, names)
     return Comparison(
         split=split,
@@ -213,24 +209,8 @@ def _judged(
         pairs=pairs,
         disagreements=gaps,
         pictures=pictures,
-        board=board,
         cautions=cautions(split, common, kept, recipes),
     )
-
-
-def _boards(lines, recipes, pairs, decides: str) -> dict:
-    """The leaderboards of the trained networks, and of the recipes that have seeds enough."""
-    scores = {
-        MODELS: {line.id: line.scores[0].value for line in lines if not line.apart},
-        RECIPES: {line.key: line.scores[0].value for line in recipes if len(line.seeds) >= FEWEST_SEEDS},
-    }
-    board = {}
-    for question, found in scores.items():
-        known = {key: value for key, value in found.items() if value is not None}
-        if len(known) > 1:
-            asked = [pair for pair in pairs if (pair.question, pair.metric) == (question, decides)]
-            board[question] = places(known, asked)
-    return board
 
 
 def _own(run: Run, tables: dict[str, Table]):

@@ -11,6 +11,7 @@ from core.report.document import Block, Cell, Column, Fact, Heading, Points, Tab
 from core.report.evidence import Evidence, RunEvidence
 from core.report.words import F1, IMAGES, MACRO, WILSON, bounds, count, listed, measured, percent, percents, share
 
+MOST_IN_DETAIL = 3  # runs of one report whose matrices are shown
 _MOST_PAIRS = 5
 _MOST_IN_MATRIX = 20  # classes; a larger matrix cannot be read on paper
 _MOST_DRAWN = 40  # classes of a chart
@@ -67,11 +68,13 @@ def write(evidence: Evidence) -> list[Block] | str:
     blocks: list[Block] = []
     if len(evidence.runs) > 1:
         blocks.append(_overview(evidence))
+    detailed = len(evidence.runs) <= MOST_IN_DETAIL
     for run in evidence.runs:
         for split, result in run.results.items():
             if len(evidence.runs) > 1 or len(run.results) > 1:
                 blocks.append(Heading(f"{run.name}, {split} split" if len(evidence.runs) > 1 else f"{split} split"))
-            blocks += _classes(run, split, result) if isinstance(result, ClassificationResult) else _masks(result)
+            labels = isinstance(result, ClassificationResult)
+            blocks += _classes(run, split, result, detailed=detailed) if labels else _masks(result)
     return blocks
 
 
@@ -97,7 +100,7 @@ def _overview(evidence: Evidence) -> Table:
     return Table("All runs", columns, tuple(rows), "Intervals that overlap do not say whether two runs differ.")
 
 
-def _classes(run: RunEvidence, split: str, result: ClassificationResult) -> list[Block]:
+def _classes(run: RunEvidence, split: str, result: ClassificationResult, *, detailed: bool) -> list[Block]:
     told = (
         f"Of {result.n:,} {split} pictures {percent(result.accuracy)} were named rightly "
         f"(95 % interval {percents(result.interval)}). Macro F1, the mean over classes, is "
@@ -143,8 +146,8 @@ def _classes(run: RunEvidence, split: str, result: ClassificationResult) -> list
             f"Recall of every class, {split}", alt, recalls, axis="share found", note=WILSON + "."
         )
         blocks.append(drawn)
-    blocks += [table, *_matrix(result), *_pairs(run.tables[split])]
-    return blocks
+    blocks.append(table)
+    return [*blocks, *_matrix(result), *_pairs(run.tables[split])] if detailed else [Text(told), table]
 
 
 def _matrix(result: ClassificationResult) -> list[Block]:

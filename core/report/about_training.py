@@ -9,26 +9,33 @@ from core.report.evidence import Evidence, RunEvidence
 from core.report.words import IMAGES, WILSON, bounds, count, share
 from core.runs.journal import Entry
 
+MOST_IN_DETAIL = 3  # runs of one report that are told of epoch by epoch
 _MOST_EPOCHS = 12  # rows of the table
 _SCORES = {"accuracy": "accuracy", "dice": "mean Dice"}
 
 
 def method(evidence: Evidence) -> list[Block] | str:
-    """The method of every run, each written out in full, so that nothing has to be guessed."""
+    """The method of every run; of what an earlier one has in the same words only the difference is written out."""
     blocks: list[Block] = []
+    told: set[str] = set()
     for run in evidence.runs:
+        paragraphs = words_of_method.paragraphs(run)
+        new = [paragraph for paragraph in paragraphs if paragraph not in told]
         if len(evidence.runs) > 1:
             blocks.append(Heading(run.name))
-        blocks += [Text(paragraph) for paragraph in words_of_method.paragraphs(run)]
-        cited = [f"{what}: {where}" for what, where in words_of_method.sources(run)]
-        if cited:
-            blocks += [Text("Described in", "quiet"), Points(tuple(cited))]
-    return blocks
+        if told and len(new) < len(paragraphs):
+            blocks.append(Text("As above" + (", but:" if new else " in every word."), "quiet"))
+        blocks += [Text(paragraph) for paragraph in new]
+        told.update(new)
+    cited = dict.fromkeys(f"{what}: {where}" for run in evidence.runs for what, where in words_of_method.sources(run))
+    return [*blocks, Text("Described in", "quiet"), Points(tuple(cited))] if cited else blocks
 
 
 def write(evidence: Evidence) -> list[Block] | str:
     """Curves and epochs of every run that kept a journal."""
     blocks: list[Block] = []
+    if len(evidence.runs) > MOST_IN_DETAIL:
+        return [_ends(evidence.runs)] if any(run.epochs() for run in evidence.runs) else "no journal was kept."
     for run in evidence.runs:
         if not run.epochs():
             continue
@@ -115,6 +122,28 @@ def _table(run: RunEvidence) -> Table:
         rows,
         f"{count(left_out, 'epoch')} of {len(ends)} not shown: see epochs.jsonl in the bundle." if left_out else "",
     )
+
+
+def _ends(runs: Sequence[RunEvidence]) -> Table:
+    """Of many runs one row each: the epoch that is kept."""
+    rows = []
+    for run in runs:
+        ends = run.epochs()
+        kept, score = _kept(ends), run.recipe.score
+        if kept is None:
+            continue
+        measured = (_told(kept, "train", "loss"), _told(kept, "validation", "loss"), _told(kept, "validation", score))
+        cells = (f"{kept['epoch']} of {len(ends)}", *measured, bounds(kept.get("interval")))
+        rows.append((Cell(run.name), *map(Cell, cells)))
+    columns = (
+        Column("run", left=True),
+        Column("kept epoch"),
+        Column("training loss"),
+        Column("validation loss"),
+        Column("validation score", f"accuracy: {WILSON}; mean Dice: {IMAGES}"),
+        Column("95 % interval", f"accuracy: {WILSON}; mean Dice: {IMAGES}"),
+    )
+    return Table("The epoch of each run whose weights are kept", columns, tuple(rows))
 
 
 def _kept(ends: Sequence[Entry]) -> Entry | None:

@@ -9,7 +9,7 @@ from core.report.words import bounds, share
 from core.runs.journal import Entry
 
 WIDTH = 720.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 16.0, 26.0, 40.0
+_LEFT, _RIGHT, _BOTTOM = 56.0, 16.0, 40.0
 _CURVE = 250.0
 _ROW = 24.0
 _NAMES = 190.0  # the room that names have beside a chart of intervals
@@ -33,50 +33,50 @@ def curves(
     and where phases begin."""
     lines = [(name, look, _thinned(points)) for name, look, points in lines if points]
     band = _thinned(band)
+    keys = [(name, look) for name, look, _ in lines]
+    keys += [("95 % interval", "band")] * bool(band) + [("kept", "kept")] * (kept is not None)
+    placed = _keys(keys)
+    top_edge = 20 + max((y for _, y, _, _ in placed), default=6.0)
+    height = _CURVE + top_edge - 26
     epochs = [x for _, _, points in lines for x, _ in points] or [1.0]
     values = [y for _, _, points in lines for _, y in points] + [high for _, _, high in band]
-    low = min([0.0, *values]) if top is None else min([y for _, _, points in lines for _, y in points] or [0.0])
-    low = min([low, *(one for _, one, _ in band)])
-    marks = _ticks(0.0 if top is None else max(0.0, low), top if top is not None else max([*values, 1e-9]))
-    bottom, ceiling = marks[0], max(marks[-1], top or 0.0)
-    right = WIDTH - _RIGHT
-    last = max(epochs)
+    lowest = min([*(y for _, _, points in lines for _, y in points), *(one for _, one, _ in band)], default=0.0)
+    marks = _ticks(min(0.0, lowest), max([*values, 1e-9])) if top is None else _ticks(max(0.0, lowest), top)
+    bottom, ceiling = marks[0], marks[-1]
+    right, last = WIDTH - _RIGHT, max(epochs)
 
     def x(epoch: float) -> float:
         return round(_LEFT + (right - _LEFT) * (epoch - 1) / max(1.0, last - 1), 1)
 
     def y(value: float) -> float:
-        return round(_CURVE - _BOTTOM - (_CURVE - _BOTTOM - _TOP) * (value - bottom) / ((ceiling - bottom) or 1.0), 1)
+        share_of = (value - bottom) / ((ceiling - bottom) or 1.0)
+        return round(height - _BOTTOM - (height - _BOTTOM - top_edge) * share_of, 1)
 
     strokes = [Stroke(((_LEFT, y(mark)), (right, y(mark))), "grid") for mark in marks]
     words = [Word(_LEFT - 8, y(mark) + 4, _tick(mark), anchor="end") for mark in marks]
-    for epoch in _whole_ticks(last):
-        words.append(Word(x(epoch), _CURVE - _BOTTOM + 18, f"{epoch:g}", anchor="middle"))
-    words.append(Word((_LEFT + right) / 2, _CURVE - 4, "epoch", "axis", "middle"))
+    words += [Word(x(at), height - _BOTTOM + 18, f"{at:g}", anchor="middle") for at in _whole_ticks(last)]
+    words.append(Word((_LEFT + right) / 2, height - 4, "epoch", "axis", "middle"))
     for epoch, name in borders:
-        strokes.append(Stroke(((x(epoch), _TOP), (x(epoch), _CURVE - _BOTTOM)), "border"))
-        words.append(Word(x(epoch) + 4, _TOP + 10, name, "tick"))
+        strokes.append(Stroke(((x(epoch), top_edge), (x(epoch), height - _BOTTOM)), "border"))
+        words.append(Word(x(epoch) + 4, top_edge + 10, name, "tick"))
     if band:
         edge = [(x(epoch), y(high)) for epoch, _, high in band] + [(x(epoch), y(one)) for epoch, one, _ in band][::-1]
         strokes.append(Stroke(tuple(edge), "band", closed=True))
-    along = _LEFT
-    for name, look, points in lines:
-        strokes.append(Stroke(tuple((x(a), y(b)) for a, b in points), look))
-        strokes.append(Stroke(((along, 10.0), (along + 22, 10.0)), look))
-        words.append(Word(along + 28, 14, name, "key"))
-        along += 44 + _LETTER * len(name)
-    if band:
-        strokes.append(
-            Stroke(((along, 5.0), (along + 22, 5.0), (along + 22, 15.0), (along, 15.0)), "band", closed=True)
-        )
-        words.append(Word(along + 28, 14, "95 % interval", "key"))
-        along += 44 + _LETTER * 13
-    dots = [Dot(x(a), y(b), look, f"epoch {a:g}: {b:.4g}{unit}") for _, look, p in lines if len(p) <= 40 for a, b in p]
+    strokes += [Stroke(tuple((x(a), y(b)) for a, b in points), look) for _, look, points in lines]
+    dots = []
+    for along, down, name, look in placed:
+        words.append(Word(along + 28, down + 4, name, "key"))
+        if look == "kept":
+            dots.append(Dot(along + 14, down, look))
+        elif look == "band":
+            corners = ((0, -5), (22, -5), (22, 5), (0, 5))
+            strokes.append(Stroke(tuple((along + a, down + b) for a, b in corners), look, closed=True))
+        else:
+            strokes.append(Stroke(((along, down), (along + 22, down)), look))
+    dots += [Dot(x(a), y(b), look, f"epoch {a:g}: {b:.4g}{unit}") for _, look, p in lines if len(p) <= 40 for a, b in p]
     if kept:
-        dots += [Dot(x(kept[0]), y(kept[1]), "kept", f"epoch {kept[0]:g}, kept: {kept[1]:.4g}{unit}")]
-        dots += [Dot(along + 8, 10.0, "kept")]
-        words.append(Word(along + 20, 14, "kept", "key"))
-    return Drawing(title, alt, WIDTH, _CURVE, tuple(strokes), tuple(dots), tuple(words), note)
+        dots.append(Dot(x(kept[0]), y(kept[1]), "kept", f"epoch {kept[0]:g}, kept: {kept[1]:.4g}{unit}"))
+    return Drawing(title, alt, WIDTH, height, tuple(strokes), tuple(dots), tuple(words), note)
 
 
 def intervals(
@@ -118,6 +118,18 @@ def intervals(
         dots.append(Dot(x(value), y, "dot", f"{name}: {share(value)} {bounds(interval)}".rstrip()))
         words.append(Word(right + 8, y + 4, f"{share(value)} {bounds(interval, 2)}".rstrip(), "tick"))
     return Drawing(title, alt, WIDTH, height, tuple(strokes), tuple(dots), tuple(words), note)
+
+
+def _keys(named: Sequence[tuple[str, str]]) -> list[tuple[float, float, str, str]]:
+    """Where the key of each (name, look) stands, in rows: (x, y, name, look)."""
+    placed, along, down = [], _LEFT, 10.0
+    for name, look in named:
+        width = 44 + _LETTER * len(name)
+        if along > _LEFT and along + width > WIDTH:
+            along, down = _LEFT, down + 18
+        placed.append((along, down, name, look))
+        along += width
+    return placed
 
 
 def phase_borders(entries: Sequence[Entry]) -> list[tuple[float, str]]:

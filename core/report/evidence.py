@@ -4,7 +4,6 @@
     runs/<id>/                  a run's own files under their own names, as `RunPaths` has them, and beside them
         data.json health.json   what the dataset was, and what its health check found
     pictures.json pictures/     the pictures that the report shows, by run, split and sample
-    comparison.json             what the runs say together
 
 A report is a function of this folder: whoever has the folder can write it again, letter for letter.
 """
@@ -16,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from core.compare.comparison import Comparison
+from core.compare.stored import compare_tables
 from core.data.health.finding import HealthReport
 from core.errors import FoveaError, InputError, shown
 from core.evaluate.classification import evaluate_table
@@ -28,10 +29,11 @@ from core.runs.journal import Entry, RunJournal
 from core.runs.labels import read_labels
 from core.runs.run import RunFacts, RunPaths, RunStatus, read_status
 from core.runs.seal import Opening, openings
+from core.runs.store import RunStore
 from core.runs.summary import read_facts, run_name
-from core.workspace import read_json
+from core.workspace import Workspace, read_json, safe_id
 
-ASKED, PICTURES, COMPARISON = "report.json", "pictures.json", "comparison.json"
+ASKED, PICTURES = "report.json", "pictures.json"
 DATA, HEALTH = "data.json", "health.json"
 RUNS, PICTURE_FOLDER = "runs", "pictures"
 REPORTED = ("test", "validation")  # splits, the one that counts more first
@@ -133,7 +135,7 @@ class Evidence:
             isinstance(found.get(name), list) and all(isinstance(one, str) for one in found[name])
             for name in ("runs", "sections")
         )
-        if not texts or not found["runs"]:
+        if not texts or not found["runs"] or not all(map(safe_id, found["runs"])):
             raise InputError("This says nothing about which runs it is a report on", found=shown(found))
         return found
 
@@ -159,9 +161,17 @@ class Evidence:
         return {(row["run"], row["split"], row["sample"], row["shows"]): row["file"] for row in rows}
 
     @cached_property
-    def comparison(self) -> Mapping[str, Any] | None:
-        """What the runs say together, as it was stored; None where nobody had compared them."""
-        return read_json(self.folder / COMPARISON)
+    def comparisons(self) -> dict[str, Comparison]:
+        """What the runs say together on each split that at least two of them were judged by, computed anew."""
+        store = RunStore(Workspace(self.folder))
+        runs = sorted((store.get(run.id) for run in self.runs), key=lambda run: (run.facts.created, run.id))
+        found = {}
+        for split in REPORTED:
+            tables = {run.id: run.tables[split] for run in self.runs if split in run.tables}
+            apart = {run.id: f"It was not judged on the {split} split." for run in runs if run.id not in tables}
+            if len(tables) > 1:
+                found[split] = compare_tables(runs, tables, apart, split)
+        return found
 
 
 def insist_on_whole(run: RunEvidence) -> None:

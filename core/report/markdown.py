@@ -6,7 +6,7 @@ from functools import singledispatch
 from core.report.document import Document, Drawing, Found, Heading, Pictures, Points, Table, Text
 
 _ALWAYS = re.compile(r"([\\`*~$|<>\[\]])")
-_AT_START = re.compile(r"^(\d*)([#+=.)-])")  # a heading, a list, a rule
+_AT_START = re.compile(r"^()([#+=-])|^(\d+)([.)])(?=\s|$)")  # a heading, a list, a rule
 _LINK = re.compile(r"(:(?=//)|(?<=www)\.|@)", re.IGNORECASE)
 _LOOSE_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _BRACKETS = re.compile(r"\\\[(\d[\d., –-]*)\\\]")  # an interval reads better without backslashes, and is no link
@@ -32,7 +32,7 @@ def plain(text: str) -> str:
     text = _LOOSE_UNDERSCORE.sub(r"\\_", text)
     text = _BRACKETS.sub(r"[\1]", text)
     text = _LINK.sub(r"\\\1", text)
-    return _AT_START.sub(r"\1\\\2", text)
+    return _AT_START.sub(lambda found: f"{found[1] or found[3] or ''}\\{found[2] or found[4]}", text)
 
 
 @singledispatch

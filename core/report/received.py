@@ -16,7 +16,7 @@ from core.report.page import without_data
 
 LARGEST = 512 * MIB  # unpacked; a report on 100,000 pictures of 100 classes has a twentieth of it
 _NAMES = re.compile(
-    r"(report|pictures|comparison)\.json|pictures/[0-9a-f]{20}\.jpg"
+    r"(report|pictures)\.json|pictures/[0-9a-f]{20}\.jpg"
     r"|runs/[a-z0-9][a-z0-9-]{0,79}/[a-z_]{1,40}\.(json|jsonl|csv)"
 )
 _RESULTS = re.compile(r"runs/[^/]+/results_(validation|test)\.json")

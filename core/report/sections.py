@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.errors import InputError, shown
-from core.report import about_data, about_limits, about_mistakes, about_results, about_training, stored
+from core.report import (
+    about_comparison,
+    about_data,
+    about_limits,
+    about_mistakes,
+    about_results,
+    about_training,
+    stored,
+)
 from core.report.document import Block
 from core.report.evidence import Evidence
 
@@ -32,7 +40,7 @@ SECTIONS: tuple[SectionRow, ...] = (
     SectionRow("training", "Training", "How it learned, epoch by epoch", about_training.write),
     SectionRow("results", "Results", "Every number with its interval, every class, the matrix", about_results.write),
     SectionRow("mistakes", "Mistakes", "The pictures that it got wrong", about_mistakes.write),
-    SectionRow("comparison", "Comparison", "Whether the runs differ by more than chance", stored.comparison),
+    SectionRow("comparison", "Comparison", "Whether the runs differ by more than chance", about_comparison.write),
     SectionRow("hypothesis", "Hypothesis", "What was written down before the start, and what came", stored.hypothesis),
     SectionRow("explanation", "Where it looks", "Whether heat maps mean anything here", stored.explanation),
     SectionRow("integrity", "Integrity", "What might make these numbers mislead", stored.integrity),

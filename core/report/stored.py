@@ -83,13 +83,6 @@ def _scored(run: RunEvidence) -> list[Block]:
     return [*blocks, *([Text(score.caution, "quiet")] if score.caution else [])]
 
 
-def comparison(evidence: Evidence) -> list[Block] | str:
-    """Whether the runs differ by more than chance."""
-    if len(evidence.runs) < 2:
-        return "there is one run."
-    return "these runs had not been compared."
-
-
 def explanation(evidence: Evidence) -> list[Block] | str:
     """Whether the maps of where the networks look say more than those of random weights."""
     return "nobody had checked whether heat maps mean anything for this network."

@@ -25,7 +25,10 @@ from core.report.words import count, listed
 from core.report.writing import write_document
 
 _MOST_FOLLOWING = 60  # differences that come of one changed table
-_BROKEN = (FoveaError, OSError, AttributeError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
+_BROKEN = (
+    *(FoveaError, OSError, AttributeError, ArithmeticError, LookupError, TypeError, ValueError),
+    *(MemoryError, RecursionError),
+)
 
 CANNOT_KNOW = (
     "Whether the prediction tables are what these weights answered: whoever has the weights, whose digest the tables "

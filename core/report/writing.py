@@ -7,6 +7,7 @@ from core.report.sections import SECTIONS, insist_on_sections
 from core.report.words import count, listed, measured, moment
 
 _MOST_FACTS = 4
+_MOST_NAMED = 4  # runs on the first page
 
 
 def write_document(evidence: Evidence) -> Document:
@@ -42,16 +43,17 @@ def _top(evidence: Evidence) -> tuple[str, str, tuple[Fact, ...]]:
     first = evidence.runs[0]
     if len(evidence.runs) == 1:
         return *about_results.headline(first), about_results.facts(first)[:_MOST_FACTS]
+    shown = evidence.runs[:_MOST_FACTS]
+    facts = tuple(fact for run in shown for fact in _named(about_results.facts(run)[:1], run.name))
     told = []
-    for run in evidence.runs[:3]:
+    for run in evidence.runs[:_MOST_NAMED]:
         split, result = next(iter(run.results.items()))
         told.append(f"{run.name} {measured(*about_results.score_of(result))} on {result.n:,} {split} pictures")
-    more = f", and {len(evidence.runs) - 3} more" if len(evidence.runs) > 3 else ""
-    facts = tuple(fact for run in evidence.runs[:2] for fact in _named(about_results.facts(run)[:2], run.name))
-    below = (
-        "Whether runs differ is not said by intervals that overlap or do not, but by a comparison on the same pictures."
-    )
-    return f"{len(evidence.runs)} runs: {'; '.join(told)}{more}.", below, facts
+    more = f", and {count(len(evidence.runs) - len(told), 'more run')}" if len(evidence.runs) > len(told) else ""
+    side_by_side = f"{'; '.join(told)}{more}."
+    if not evidence.comparisons:
+        return f"{len(evidence.runs)} runs that cannot be held against each other.", side_by_side, facts
+    return next(iter(evidence.comparisons.values())).verdict, side_by_side, facts
 
 
 def _named(facts: tuple[Fact, ...], run: str) -> tuple[Fact, ...]:
