@@ -49,10 +49,7 @@ def overfitted(judged: Judged) -> Looked:
             continue
         of_phase = f" in {stretch.name}" if len(stretches) > 1 else ""
         if not _holds(turn, stretch, spread):
-            chance = (
-                f"chance does so in {turn.p:.0%} of courses that only fall" if turn.p > SURE else "by next to nothing"
-            )
-            told.append(f"the validation loss{of_phase} does not rise beyond wavering ({chance})")
+            told.append(_not_beyond(turn, spread, of_phase))
         elif _change(stretch.learned, turn) >= 0:
             told.append(
                 f"the validation loss{of_phase} rises from epoch {stretch.epochs[turn.place]} on, but so does the "
@@ -69,6 +66,22 @@ def _holds(turn: Turning, stretch: Stretch, spread: float) -> bool:
     lowest = float(stretch.loss[turn.before[0] : turn.before[1] + 1].mean())
     low, _ = _widened(turn, spread)
     return turn.p <= SURE and low > 0 and turn.loss >= LITTLE * lowest
+
+
+def _not_beyond(turn: Turning, spread: float, of_phase: str) -> str:
+    """Why a rise is none, in words."""
+    low, high = _widened(turn, spread)
+    if turn.p > SURE:
+        return (
+            f"the validation loss{of_phase} does not rise beyond wavering (chance makes {turn.p:.0%} of courses "
+            "that only fall seem to turn as clearly)"
+        )
+    if low > 0:
+        return f"the validation loss{of_phase} rises by next to nothing, {turn.loss:.3f}"
+    return (
+        f"the validation loss{of_phase} rises by {turn.loss:.3f}, but so few images may show more or nothing of it "
+        f"(95 % interval {low:+.3f} to {high:+.3f})"
+    )
 
 
 def _widened(turn: Turning, spread: float) -> tuple[float, float]:
@@ -126,8 +139,8 @@ def _finding(judged: Judged, stretch: Stretch, turn: Turning, spread: float, of_
         f"it raised the loss from {lowest:.3f} by {turn.loss:.3f} (95 % interval {low:.3f} to {high:.3f}), while "
         f"the training loss fell on. {answers}",
         f"{which} Those epochs took {seconds:.0f} s. Stop early (patience in the recipe), vary the images more, or "
-        "learn with a lower rate or more weight decay. Chance makes a course that only falls seem to turn like this in fewer "
-        f"than one of {round(1 / SURE)} runs.",
+        "learn with a lower rate or more weight decay. Chance makes a course that only falls seem to turn like this in "
+        f"fewer than one of {round(1 / SURE)} runs.",
         figures={
             "stop": stop,
             "stop_interval": [first, last],

@@ -228,7 +228,7 @@ def in_words(table: DuelTable, gap: Crossed | None, known: int, learned: Mapping
         next(one.mean for one in line.figures if one.label == table.score) or 0.0 for line in table.policies
     )
     means = (
-        f"the same recipe and {gap.seeds} seeds reach a {table.score} of {leaky:.3f} with the copies and {clean:.3f} "
+        f"the same recipe and {gap.seeds} seeds reach {table.score} {leaky:.3f} with the copies and {clean:.3f} "
         f"without, learning from {learned[LEAKY]:,} and {learned[CLEAN]:,} pictures"
     )
     between = f"95 % interval {100 * gap.interval.low:+.1f} to {100 * gap.interval.high:+.1f}"
