@@ -13,21 +13,20 @@ require_app()
 
 st.title("Compare")
 st.caption("Which of several runs is better, what sets them apart, and whether it is more than chance.")
-with st.container(horizontal=True, vertical_alignment="center", key="compare_bar"):
-    ids = compare_choice.choose()
-    split = st.segmented_control(
-        "Split",
-        list(SPLITS),
-        format_func=SPLITS.get,
-        default="validation",
-        required=True,
-        key="compare_split",
-        label_visibility="collapsed",
-        help="On the test split only runs are compared whose seal was opened before; comparing opens none.",
-    )
+ids = compare_choice.choose()
 if len(ids) < 2:
     compare_choice.board()
     st.stop()
+split = st.segmented_control(
+    "Split",
+    list(SPLITS),
+    format_func=SPLITS.get,
+    default="validation",
+    required=True,
+    key="compare_split",
+    label_visibility="collapsed",
+    help="On the test split only runs are compared whose seal was opened before; comparing opens none.",
+)
 file, found = comparison_or_stop(ids, split)
 
 compare_results.verdict(found)

@@ -8,13 +8,13 @@ Two questions are kept apart, because their answers differ:
   and counts both the luck of the seeds and the luck of the images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from core.metrics.intervals import Interval
 
-MODELS, RECIPES = "models", "recipes"
+QUESTIONS = MODELS, RECIPES = "models", "recipes"
 MOST_RUNS = 24
 FEWEST_COMMON = 10  # images that all runs were judged by; about fewer nothing is said
 
@@ -147,12 +147,22 @@ class Comparison:
     pairs: tuple[Pair, ...]
     disagreements: tuple[Disagreement, ...]
     pictures: dict[str, Picture]
-    board: dict[str, tuple[Place, ...]]  # question -> lines, best first
     cautions: tuple[str, ...]
 
     def of(self, question: str, metric: str) -> tuple[Pair, ...]:
         """The pairs that answer a question by a figure."""
         return tuple(pair for pair in self.pairs if (pair.question, pair.metric) == (question, metric))
+
+    def score(self, key: str, metric: str) -> Score | None:
+        """A figure of a run or a recipe; None where it has none."""
+        lines = [line for line in self.recipes if line.key == key] + [line for line in self.runs if line.id == key]
+        return next((score for line in lines for score in line.scores if score.name == metric), None)
+
+    def ranking(self, question: str, metric: str) -> tuple[Place, ...]:
+        """The leaderboard by any figure: the runs, or the recipes, that its pairs are about."""
+        pairs = self.of(question, metric)
+        keys = dict.fromkeys(key for pair in pairs for key in (pair.first, pair.second))
+        return places({key: self.score(key, metric).value for key in keys}, pairs)
 
     def named(self, key: str) -> str:
         """What a run or a recipe is called."""
@@ -161,15 +171,17 @@ class Comparison:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, as it is stored and as the command line gives it."""
-        return asdict(self)
+        """Plain data, as it is stored and as the command line gives it: with the leaderboards by what decides."""
+        decides = self.metrics[0][0]
+        board = {question: [asdict(place) for place in self.ranking(question, decides)] for question in QUESTIONS}
+        return asdict(self) | {"board": {question: lines for question, lines in board.items() if lines}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The comparison from plain data. Raises KeyError, TypeError or ValueError when it is none."""
         return cls(
             **{
-                **data,
+                **{name: value for name, value in data.items() if name != "board"},
                 "metrics": tuple((name, label) for name, label in data["metrics"]),
                 "classes": tuple(data["classes"]),
                 "runs": tuple(RunLine(**line | {"scores": _scores(line)}) for line in data["runs"]),
@@ -189,10 +201,22 @@ class Comparison:
                     id: Picture(**row | {"answers": {run: tuple(said) for run, said in row["answers"].items()}})
                     for id, row in data["pictures"].items()
                 },
-                "board": {name: tuple(Place(**row) for row in rows) for name, rows in data["board"].items()},
                 "cautions": tuple(data["cautions"]),
             }
         )
+
+
+def places(scores: Mapping[str, float], pairs: Sequence[Pair]) -> tuple[Place, ...]:
+    """A leaderboard: each with the places that it may truly have, as far as its pairs tell them apart."""
+    better: dict[str, int] = dict.fromkeys(scores, 0)  # how many are beyond chance better than this one
+    worse: dict[str, int] = dict.fromkeys(scores, 0)
+    for pair in pairs:
+        if pair.different:
+            winner, loser = (pair.second, pair.first) if pair.value > 0 else (pair.first, pair.second)
+            better[loser] += 1
+            worse[winner] += 1
+    ranked = sorted(scores, key=lambda key: -scores[key])
+    return tuple(Place(key, scores[key], 1 + better[key], len(scores) - worse[key]) for key in ranked)
 
 
 def _scores(line: Mapping[str, Any]) -> tuple[Score, ...]:

@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 import numpy as np
 
 from core.compare.answers import Common
-from core.compare.comparison import MODELS, RECIPES, ClassChange, Pair, Place, Score
+from core.compare.comparison import MODELS, RECIPES, ClassChange, Pair, Score
 from core.metrics.classification import confusion, macro_f1_interval
 from core.metrics.crossed import FEWEST_SEEDS, LEVEL, Crossed, crossed
 from core.metrics.groups import grouped, p_value
@@ -235,19 +235,6 @@ class Judge:
         if self.common.truth is not None:
             return int((self.common.truth == place).sum())
         return int((next(iter(self.common.answers.values()))[:, place, TRUTH] > 0).sum())
-
-
-def places(scores: Mapping[str, float], pairs: Sequence[Pair]) -> tuple[Place, ...]:
-    """A leaderboard: each with the places that it may truly have, as far as its pairs tell them apart."""
-    better: dict[str, int] = dict.fromkeys(scores, 0)  # how many are beyond chance better than this one
-    worse: dict[str, int] = dict.fromkeys(scores, 0)
-    for pair in pairs:
-        if pair.different:
-            winner, loser = (pair.second, pair.first) if pair.value > 0 else (pair.first, pair.second)
-            better[loser] += 1
-            worse[winner] += 1
-    ranked = sorted(scores, key=lambda key: -scores[key])
-    return tuple(Place(key, scores[key], 1 + better[key], len(scores) - worse[key]) for key in ranked)
 
 
 def recipe_words(label: str, gap: Crossed, interval: Interval, p: float, names: tuple[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Which runs are compared: the ones chosen, and all that there are on the data in hand, best first."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 
@@ -8,8 +9,8 @@ import streamlit as st
 from core.runs.summary import RunSummary
 from core.studies.findings import luck
 from pages.shared import cache, state
-from pages.shared.pickers import nothing, run_line
-from pages.shared.words import SCORE_WORDS, bounds, count, data_name, moment, plain
+from pages.shared.pickers import nothing
+from pages.shared.words import SCORE_WORDS, bounds, count, data_name, moment, plain, share
 
 OFFERED = 100  # newest runs that the list offers, besides those that are chosen
 LINES = 25  # of the leaderboard
@@ -18,19 +19,19 @@ _Z95 = 1.96
 
 def choose() -> list[str]:
     """The ids of the runs that are compared, in the order chosen; a list to change them."""
-    runs = {run.id: run for run in cache.runs() if run.best and not run.labels.archived}
-    chosen = [id for id in state.compared() if id in {run.id for run in cache.runs()}]
+    known = {run.id: run for run in cache.runs()}
+    runs = [run.id for run in known.values() if run.best and not run.labels.archived]
+    chosen = [id for id in state.compared() if id in known]
     if not runs and not chosen:
         nothing(
             "No model has learned anything yet.", "Train two or more, then compare them.", "pages/train.py", "Train"
         )
-    known = {run.id: run for run in cache.runs()}
-    offered = list(dict.fromkeys([*chosen, *list(runs)[:OFFERED]]))
+    offered = list(dict.fromkeys([*chosen, *runs[:OFFERED]]))
     st.session_state["compare_runs"] = chosen
     st.multiselect(
         "Runs to compare",
         offered,
-        format_func=lambda id: run_line(known[id]),
+        format_func=_chips([known[id] for id in offered]).get,
         key="compare_runs",
         max_selections=state.MOST_COMPARED,
         placeholder="Choose two or more runs",
@@ -38,6 +39,14 @@ def choose() -> list[str]:
         on_change=lambda: state.hold_compared(st.session_state["compare_runs"]),
     )
     return state.compared()
+
+
+def _chips(runs: Sequence[RunSummary]) -> dict[str, str]:
+    """Each run as the list names it: in few words, since several stand side by side, and no two alike, since Streamlit
+    tells options apart by what they are called."""
+    told = {run.id: f"{run.name} · {share(run.score)} · {moment(run.created)}" for run in runs}
+    number = Counter(told.values())
+    return {id: f"{name} · {id[-6:]}" if number[name] > 1 else name for id, name in told.items()}
 
 
 def board() -> None:

@@ -97,19 +97,17 @@ def figures(found: Comparison, file: Path, question: str, metric: str) -> None:
         for pair in pairs[:MOST_SENTENCES] if 1 < len(pairs) <= MOST_SENTENCES else ():
             st.caption(plain(pair.sentence))
     with right:
-        places = found.board.get(question, ())
+        places = found.ranking(question, metric)
         st.markdown(
             "**Leaderboard**",
-            help="A place from 1 to 3 means: none of the others is beyond chance better than two of them are. Lines "
-            "that share places cannot be told apart.",
+            help="The places that each may truly have: it is beyond chance behind all that stand before them, and "
+            "beyond chance ahead of all that stand after them. Lines that share places cannot be told apart.",
         )
-        lines = found.recipes if question == RECIPES else found.runs
-        scores = {getattr(line, "key", None) or line.id: line.scores for line in lines}
         st.dataframe(
-            [_place(found, place, scores[place.key]) for place in places],
+            [_place(found, place, metric) for place in places],
             hide_index=True,
             key="compare_board_table",
-            column_config={"place": st.column_config.TextColumn(width="small")},
+            column_config={"place": st.column_config.TextColumn(width=60)},
             alt="Leaderboard with the places that each may truly have",
         )
         st.caption(told_apart(found, places))
@@ -125,13 +123,15 @@ def told_apart(found: Comparison, places: tuple[Place, ...]) -> str:
     return f"{', '.join(first)} cannot be told apart from the best; the others can."
 
 
-def _place(found: Comparison, place: Place, scores: tuple) -> dict[str, str]:
+def _place(found: Comparison, place: Place, metric: str) -> dict[str, str]:
     span = str(place.best) if place.best == place.worst else f"{place.best}–{place.worst}"
-    line = {"place": span, "name": found.named(place.key)}
-    for score in scores:
-        line[score.label] = spread_words(score.value, score.std)
-        line[f"{score.label}, 95 %"] = bounds(score.interval)
-    return line
+    score = found.score(place.key, metric)
+    return {
+        "place": span,
+        "name": found.named(place.key),
+        score.label: spread_words(score.value, score.std),
+        "95 % interval": bounds(score.interval),
+    }
 
 
 def _scores(found: Comparison) -> None:

@@ -116,8 +116,8 @@ def test_recipes_are_called_different_where_seeds_and_images_support_it(workspac
     assert found.question == RECIPES
     assert "more than chance in seeds and images explains" in found.verdict
     assert {found.named(pair.first), found.named(pair.second)} == {"light", "heavy"}
-    assert [line.key for line in found.board[RECIPES]] == [pair.second, pair.first]
-    assert [(line.best, line.worst) for line in found.board[RECIPES]] == [(1, 1), (2, 2)]
+    assert [line.key for line in found.ranking(RECIPES, "accuracy")] == [pair.second, pair.first]
+    assert [(line.best, line.worst) for line in found.ranking(RECIPES, "accuracy")] == [(1, 1), (2, 2)]
 
 
 def test_recipes_whose_seeds_scatter_as_much_as_they_differ_are_within_noise(workspace, data, compare):
@@ -144,7 +144,7 @@ def test_recipes_with_other_seeds_are_compared_too_and_those_with_too_few_are_na
     (pair,) = found.of(RECIPES, "accuracy")
     assert pair.seeds == 3
     assert "One recipe was trained with fewer than 3 seeds" in found.verdict
-    assert len(found.board[RECIPES]) == 2
+    assert len(found.ranking(RECIPES, "accuracy")) == 2
 
 
 def test_the_same_seed_twice_is_no_further_evidence(workspace, data, compare):
