@@ -41,8 +41,8 @@ async def watch(address: str, page: str, query: str, seconds: float) -> list[flo
     """Seconds per tick of one browser that watches for `seconds`."""
     ticks: list[float] = []
     async with connect(address.replace("http", "ws") + "/_stcore/stream", max_size=None) as socket:
-        await _ask(socket, ClientState(page_name=page, query_string=query))
-        opened = await _until_done(socket)
+        await ask(socket, ClientState(page_name=page, query_string=query))
+        opened = await until_done(socket)
         script = next(message.new_session.page_script_hash for message in opened if message.HasField("new_session"))
         refresh = [message.auto_rerun for message in opened if message.HasField("auto_rerun")]
         assert refresh, f"the {page} page does not refresh itself while a run is live"
@@ -53,18 +53,19 @@ async def watch(address: str, page: str, query: str, seconds: float) -> list[flo
             await asyncio.sleep(max(0.0, at - time.monotonic()))
             asked = time.monotonic()
             state = ClientState(page_script_hash=script, query_string=query, fragment_id=fragment, is_auto_rerun=True)
-            await _ask(socket, state)
-            await _until_done(socket)
+            await ask(socket, state)
+            await until_done(socket)
             due[fragment] = (time.monotonic() + interval, interval)
             ticks.append(time.monotonic() - asked)
     return ticks
 
 
-async def _ask(socket: ClientConnection, state: ClientState) -> None:
+async def ask(socket: ClientConnection, state: ClientState) -> None:
+    """Ask for a run of the script, as a browser does."""
     await socket.send(BackMsg(rerun_script=state).SerializeToString())
 
 
-async def _until_done(socket: ClientConnection) -> list[ForwardMsg]:
+async def until_done(socket: ClientConnection) -> list[ForwardMsg]:
     """All that the server says until its script, or fragment, has come to its end."""
     heard = []
     while True:

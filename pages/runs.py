@@ -1,96 +1,72 @@
-"""Runs: every run there is, and what can be done with one."""
-
-from datetime import UTC, datetime
+"""Runs: every run there is, and what can be done with one or with several."""
 
 import streamlit as st
 
-from core.augment.catalog import POLICIES
-from core.presets import PRESETS, preset
+from core.presets import preset
 from core.recipe import Recipe, diff
 from core.runs.store import Run
 from core.runs.summary import RunSummary
-from pages.shared import cache, live, state
+from core.seeding import fingerprint
+from pages.shared import cache, hypothesis, labels, live, run_table, state
+from pages.shared.cached.runs import asked_for, census
 from pages.shared.guard import require_app
 from pages.shared.pickers import nothing, or_stop
+from pages.shared.run_table import MOST, PRESET_LABELS
 from pages.shared.studies import studies
-from pages.shared.words import SCORE_WORDS, bounds, count, data_name, field_words, plain
+from pages.shared.words import count, field_words, plain
 
 require_app()
 SECONDS = 2  # between looks at the list while something in it is at work
-POLICY_LABELS = {row.name: row.label for row in POLICIES}
-PRESET_LABELS = {row.name: row.label for row in PRESETS}
-MOST = 1000  # newest runs in the table
-COLUMNS = {
-    "score": st.column_config.ProgressColumn(
-        "score",
-        format="%.3f",
-        min_value=0,
-        max_value=1,
-        width="small",
-        help="On the validation split: accuracy of a classifier, mean Dice of a segmentation model.",
-    ),
-    "time": st.column_config.NumberColumn("time (s)", format="%.0f", width=62),
-    "made": st.column_config.DatetimeColumn("made", format="D MMM HH:mm", width=96),
-    "name": st.column_config.TextColumn("name", width=236),
-    "preset": st.column_config.TextColumn("preset", width="small"),
-}
 
 
-def line(run: RunSummary) -> dict[str, object]:
-    """A run as a row of the table."""
-    return {
-        "state": run.state.value,
-        "name": run.name,
-        "data": data_name(run.dataset_name, run.revision),
-        "metric": SCORE_WORDS[run.task],
-        "score": run.score,
-        "95 % interval": bounds(run.interval),
-        "policy": POLICY_LABELS.get(run.policy, run.policy),
-        "learns from": run.learns_from,
-        "epochs": f"{run.epochs_done} of {run.epochs}",
-        "time": run.seconds or None,
-        "made": datetime.fromtimestamp(run.created, UTC),
-        "preset": PRESET_LABELS.get(run.preset, run.preset),
-    }
-
-
-def table(at_work: bool) -> None:
-    """All runs, the one in hand marked; choosing a row takes its run in hand."""
+def table() -> list[RunSummary]:
+    """The runs that are asked for, a part of them at a time; gives those whose rows are ticked."""
+    asked, at_work = run_table.choose(census()), census().at_work
+    runs = asked_for(asked)
+    if not runs:
+        st.caption("No run is like that." if asked.narrows else "All runs are put away.")
+        return []
+    place = part_of(len(runs))
+    ids = [run.id for run in runs[place]]
+    key = f"runs_table_{fingerprint(*ids)}"  # ticks stand on places, not on runs: another list is another table
 
     @st.fragment(run_every=SECONDS if at_work else None)
     def tick() -> None:
-        runs = cache.runs()
-        ids = [run.id for run in runs[:MOST]]
-        # A mark stands on a place, not on a run: another list is another table.
-        key = f"runs_table_{len(runs)}_{ids[0] if ids else ''}"
-        marked = [ids.index(state.run_id())] if state.run_id() in ids else []
+        now = asked_for(asked)[place]
+        if [run.id for run in now] != ids or (at_work and not census().at_work):
+            live.changed()
         st.dataframe(
-            [line(run) for run in runs[:MOST]],
-            column_config=COLUMNS,
+            run_table.rows(now, state.run_id()),
+            column_config=run_table.COLUMNS,
             hide_index=True,
             key=key,
             on_select=lambda: choose(key, ids),
-            selection_mode="single-row",
-            selection_default={"selection": {"rows": marked}},
+            selection_mode=["multi-row", "single-cell"],
             placeholder="–",
-            alt="All runs, newest first",
+            alt="The runs",
         )
-        if at_work and not any_at_work():
-            live.changed()
 
     tick()
+    return [runs[place][row] for row in st.session_state[key].selection.rows if 0 <= row < len(ids)]
+
+
+def part_of(number: int) -> slice:
+    """Which of so many runs the table shows, with the way to the others."""
+    if number <= MOST:
+        return slice(0, number)
+    pages = -(-number // MOST)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        first = (st.pagination(pages, key="runs_page", width="content") - 1) * MOST
+        st.caption(f"{first + 1:,} to {min(first + MOST, number):,} of {number:,}", width="content")
+    return slice(first, first + MOST)
 
 
 def choose(key: str, ids: list[str]) -> None:
-    """Take the run of the chosen row in hand; `key` and `ids` are those of the table that was clicked."""
-    rows = st.session_state[key].selection.rows
-    if rows and 0 <= rows[0] < len(ids):
-        state.watch_run(ids[rows[0]])
-        st.rerun()  # the whole page, not only the table
-
-
-def any_at_work() -> bool:
-    return any(not run.state.is_finished for run in cache.runs()[:MOST])
+    """Take the run of the touched row in hand; `key` and `ids` are those of the table that was touched."""
+    cells = st.session_state[key].selection.cells
+    if cells and 0 <= cells[0][0] < len(ids) and ids[cells[0][0]] != state.run_id():
+        state.watch_run(ids[cells[0][0]])
+    st.rerun()  # the whole page, not only the table
 
 
 def differences(run: Run) -> None:
@@ -109,20 +85,20 @@ def differences(run: Run) -> None:
 
 
 st.title("Runs")
-st.caption("Every training run: open, resume or delete it.")
+st.caption("Every training run: find, open, label, compare, resume or delete it.")
 with or_stop():
     if studies():
         st.stop()
-runs = cache.runs()
-if not runs:
+if not cache.runs():
     ready = state.dataset_id() is not None
     nothing(
         "No run yet.", "Train a model: half a minute is enough.", *(("pages/train.py", "Go to Train") if ready else ())
     )
 waiting = len(cache.store().queue())
 queue = f" · {waiting} waiting in the queue" if waiting else ""
-st.caption(f"{count(len(runs), 'run')}, newest first{queue}. Choose a row to see it below.")
-table(any_at_work())
+st.caption(f"{count(len(cache.runs()), 'run')}{queue}. Click one to see it below; tick several to compare them.")
+if ticked := table():
+    labels.ticked(ticked)
 
 with or_stop():
     run = cache.store().get(state.run_id())
@@ -134,6 +110,7 @@ with st.container(border=True, key="run_panel"):
         if st.button("Open", key="open_run", icon=":material/monitoring:"):
             state.watch_run(run.id)
             st.switch_page("pages/train.py")
+        labels.put_away([run.id], not run.labels.archived, "run_away")
         # A key of its own for each run, so that the menu closes when its run is gone and never offers the next one.
         locked = run.status.state.has_worker
         with st.popover("Delete", icon=":material/delete:", key=f"delete_menu_{run.id}", disabled=locked):
@@ -142,5 +119,7 @@ with st.container(border=True, key="run_panel"):
                 with or_stop():
                     cache.store().delete(run.id)
                 live.changed()
+    labels.labels(run)
+    hypothesis.panel(run)
     differences(run)
     live.log(run)

@@ -12,7 +12,7 @@ from core.runs.run import RunState
 from core.runs.store import Run
 from core.train.check import check
 from core.train.estimate import estimate
-from pages.shared import cache, live, looks, recipe_form, state
+from pages.shared import cache, hypothesis, live, looks, recipe_form, state
 from pages.shared.guard import require_app
 from pages.shared.instant import instant
 from pages.shared.phases_form import stored
@@ -53,6 +53,7 @@ def choose() -> None:
     with or_stop():
         cache.executor().advance()  # a spare gets warm while somebody still chooses
         recipe = recipe_form.recipe_form(dataset)
+        expected = hypothesis.form(dataset, recipe) if way == ONCE else None
     with told, or_stop():
         check(recipe, dataset)
         if is_file(recipe.model):
@@ -67,8 +68,9 @@ def choose() -> None:
                 search(recipe, dataset) if way == "search" else repeats(recipe, dataset, way)
     if way == ONCE and button.button("Train", type="primary", key="train", icon=":material/play_arrow:", width=140):
         with told, or_stop():
-            run = cache.store().create(recipe, dataset)
+            run = cache.store().create(recipe, dataset, hypothesis=expected)
             cache.executor().submit(run)
+        hypothesis.forget()
         state.watch_run(run)
         live.changed()
 
@@ -114,7 +116,10 @@ def watch(id: str) -> None:
 
     tick()
     with or_stop():
-        instant(cache.store().get(id))
+        run = cache.store().get(id)
+    hypothesis.panel(run)
+    with or_stop():
+        instant(run)
 
 
 def again(id: str) -> None:

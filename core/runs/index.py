@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -57,7 +58,11 @@ class RunIndex:
         self._file = file
         self._lock = Lock()
         self._known: dict[str, _Known] | None = None
-        self._lines: list[RunSummary] = []  # of all that is known, in order; never changed, only replaced
+        # Put together when what is known changes: all lines in order, the places in them of the runs at work, and the
+        # ids of the runs that are not over.
+        self._lines: list[RunSummary] = []
+        self._at_work: tuple[int, ...] = ()
+        self._live: tuple[str, ...] = ()
         self._seen_all = -GLANCES  # when every run was looked at
         self._folder: int | None = None  # when the folder of all runs had changed last by then; None: too near to tell
 
@@ -65,22 +70,28 @@ class RunIndex:
         """One line per run, newest first, as the files say (whether workers are alive is not asked here).
 
         A glance may miss for half a minute what was changed by hand in the folder of a run that has ended. The list is
-        shared with whoever else asks, and only to be read.
+        shared with whoever else asks, and only to be read; while nothing changes it is the same one.
         """
+        return self.standing(glance=glance)[0]
+
+    def standing(self, *, glance: bool = False) -> tuple[list[RunSummary], tuple[int, ...]]:
+        """The summaries, and the places among them of the runs that should have a worker."""
         with self._lock:
             if self._known is None:
                 self._known = self._load()
             before = self._known
             self._known = self._glanced(before) if glance and self._may_glance() else self._refreshed(before)
             if self._known is not before:
-                self._lines = sorted(
-                    (known.summary for known in self._known.values()),
-                    key=lambda line: (line.created, line.id),
-                    reverse=True,
-                )
+                self._put_together()
                 if _final(before) != _final(self._known):
                     self._save()
-            return self._lines
+            return self._lines, self._at_work
+
+    def _put_together(self) -> None:
+        all_of_them = [known.summary for known in self._known.values()]
+        self._lines = sorted(all_of_them, key=attrgetter("created", "id"), reverse=True)
+        self._at_work = tuple(place for place, line in enumerate(self._lines) if line.state.has_worker)
+        self._live = tuple(line.id for line in self._lines if not line.state.is_finished)
 
     def _may_glance(self) -> bool:
         recent = time.monotonic() - self._seen_all < GLANCES
@@ -88,7 +99,7 @@ class RunIndex:
 
     def _glanced(self, known: dict[str, _Known]) -> dict[str, _Known]:
         """Only the runs that are not over are looked at."""
-        live = {run_id: self._look(run_id, one) for run_id, one in known.items() if not one.is_final}
+        live = {run_id: self._look(run_id, known[run_id]) for run_id in self._live}
         if all(known[run_id] is one for run_id, one in live.items()):
             return known
         return {run_id: one for run_id, one in (known | live).items() if one}

@@ -289,13 +289,16 @@ class RunStore:
     def list(self, *, glance: bool = False) -> list[RunSummary]:
         """All runs, newest first. Only runs that changed since the last call are read.
 
-        A glance costs next to nothing, however many there are; see `core.runs.index` for what it may miss.
+        A glance costs next to nothing, however many there are; see `core.runs.index` for what it may miss. The list may
+        be shared with whoever else asks: only read it.
         """
-        lines = list(run_index(self.workspace).summaries(glance=glance))
-        for place, summary in enumerate(lines):
-            if summary.state.has_worker:
-                status = self._now(RunPaths(self.workspace.runs / summary.id))
-                lines[place] = replace(summary, state=status.state, sentence=status.sentence)
+        lines, at_work = run_index(self.workspace).standing(glance=glance)
+        if not at_work:
+            return lines
+        lines = lines.copy()
+        for place in at_work:
+            status = self._now(RunPaths(self.workspace.runs / lines[place].id))
+            lines[place] = replace(lines[place], state=status.state, sentence=status.sentence)
         return lines
 
 

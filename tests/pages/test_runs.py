@@ -46,13 +46,13 @@ def test_the_mark_in_the_table_and_the_menu_go_with_their_run(visit, finished_ru
     store = RunStore(workspace)
     newer = store.create(finished_run.recipe, Library(workspace).get(finished_run.recipe.dataset))
     app = visit("runs")
-    assert app.session_state[f"runs_table_2_{newer}"].selection.rows == [0], "the newest is in hand"
+    assert list(app.dataframe[0].value[""]) == ["▸", ""], "the newest is in hand"
     assert app.get("popover")[-1].proto.id.endswith(f"delete_menu_{newer}")
 
     app.button(key="delete_run").click().run()
     well(app)
     assert [run.id for run in store.list()] == [finished_run.id]
-    assert app.session_state[f"runs_table_1_{finished_run.id}"].selection.rows == [0]
+    assert list(app.dataframe[0].value[""]) == ["▸"]
     assert app.get("popover")[-1].proto.id.endswith(f"delete_menu_{finished_run.id}"), "the open menu does not stay"
 
 
