@@ -55,3 +55,29 @@ class Explanation:
     stage: int = 0  # which of them was
     error: str | None = None  # one sentence
     milliseconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Travel:
+    """What a network says about one picture after each epoch that can be gone back to, or why that cannot be said.
+
+    Everything lies over the square that the network sees.
+    """
+
+    name: str  # of the picture, as it was given
+    classes: tuple[str, ...] = ()
+    label: str = ""  # the class that the heat speaks for; "" for masks
+    epochs: tuple[int, ...] = ()  # 0: before the first
+    best: int = 0  # the epoch whose weights are the run's best
+    # For each epoch the probability of each class; of a mask the share of the pixels that each class has.
+    shares: tuple[tuple[float, ...], ...] = ()
+    maps: tuple[
+        bytes, ...
+    ] = ()  # for each epoch an 8-bit grey PNG: heat as in Explanation, of a mask its class indices
+    picture: bytes = b""  # JPEG
+    error: str | None = None  # one sentence
+    milliseconds: float = 0.0  # from the file's bytes to the last answer
+
+    def at(self, epoch: int) -> int:
+        """The place of the last epoch that is no later than this one; the first where all are later."""
+        return max((place for place, one in enumerate(self.epochs) if one <= epoch), default=0)

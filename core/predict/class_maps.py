@@ -1,10 +1,13 @@
 """Where a classifier looks for a class: Grad-CAM, at a layer that is found in any of timm's networks.
 
 Grad-CAM (Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391) weighs the feature maps of a layer by how much each
-raises the logit of a class; what is left of the weighted sum above zero is warm. The layer is to be the last one that
-still has places, and every place of it must reach the answer. For most networks that is what they pool. A vision
-transformer that answers by its class token pools nothing: its other tokens, as they come out, reach no answer at all.
-There it is the last normalisation whose tokens do, the one before the last attention.
+raises a score; what is left of the weighted sum above zero is warm. The score here is how far the logit of a class is
+above the mean of all logits: what is added to all of them changes no probability, so it must not change a map either.
+(By the bare logit, networks of two classes often had no reason at all for one of them.)
+
+The layer is to be the last one that still has places, and every place of it must reach the answer. For most networks
+that is what they pool. A vision transformer that answers by its class token pools nothing: its other tokens, as they
+come out, reach no answer at all. There it is the last normalisation whose tokens do, before the last attention.
 """
 
 import time
@@ -41,7 +44,7 @@ def explain_label(trained: Trained, name: str, content: bytes, label: str) -> Ex
     seen = look(trained.model, torch.from_numpy(pixels).permute(2, 0, 1)[None])
     answer = int(seen.logits[0].argmax())
     asked = trained.classes.index(label) if label else answer
-    heat = seen.heat(seen.logits[:, asked])[0]
+    heat = seen.heat(asked)[0]
     return Explanation(
         name,
         trained.classes[asked],
@@ -64,9 +67,14 @@ class Seen:
     prefix: int  # tokens in it that have no place
     last: bool  # its channels come last, where its shape does not tell
 
-    def heat(self, scores: torch.Tensor) -> torch.Tensor:
-        """What speaks for scores (N,) of these images, (N, h, w) from 0 up, at the layer's own resolution."""
-        (gradient,) = torch.autograd.grad(scores.sum(), [self.layer], retain_graph=True)
+    def heat(self, index: int, logits: torch.Tensor | None = None) -> torch.Tensor:
+        """What speaks for a class in these images, (N, h, w) from 0 up, at the layer's own resolution.
+
+        `logits` (N, K) are those of another head that read the same features.
+        """
+        logits = self.logits if logits is None else logits
+        score = (logits[:, index] - logits.mean(dim=1)).sum()
+        (gradient,) = torch.autograd.grad(score, [self.layer], retain_graph=True)
         weights = self._grid(gradient).mean(dim=(2, 3), keepdim=True)  # how much more of it would raise the score
         return (weights * self._grid(self.layer.detach())).sum(dim=1).relu().float().cpu()
 

@@ -124,7 +124,7 @@ def _train(
         course = Course(recipe, phase, dataset, model, task, cache, accelerator, pieces=at.pieces)
         if saved and saved["at"]["phase"] == number:
             course.load(saved)
-        past.begin(at.epoch, course.moving(), course.judged, keeper.best)
+        past.begin(at.epoch if saved else None, course.moving(), course.judged, keeper.best)
         if at.in_phase == 0:
             yield course.started(number, at.epoch + 1)
 

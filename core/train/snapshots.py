@@ -53,10 +53,11 @@ class Snapshots:
         """The names of the tensors that a snapshot holds."""
         return frozenset(self._touched)
 
-    def begin(self, done: int, moving: set[str], weights: Callable[[set[str]], Weights], best: Path) -> None:
-        """A phase begins, or goes on, after so many epochs of the run; it may change the tensors named `moving`.
+    def begin(self, done: int | None, moving: set[str], weights: Callable[[set[str]], Weights], best: Path) -> None:
+        """A phase begins, or goes on, and may change the tensors named `moving`.
 
-        `weights` gives tensors of the network as it stands, by their names; `best` is the file of the best model.
+        `done` epochs are over, of this attempt and of those before; None when nothing was saved of any. `weights` gives
+        tensors of the network as it stands, by their names; `best` is the file of the best model.
         """
         if self._folder is None:
             return
@@ -107,13 +108,13 @@ class Snapshots:
             self._give_up()
         self._spent += self._clock() - now
 
-    def _open(self, folder: Path, done: int) -> set[str]:
-        """Take up what is there already, of this many epochs; what came later is made again."""
+    def _open(self, folder: Path, done: int | None) -> set[str]:
+        """Take up what is there already of the epochs that are done; what came later is made again."""
         self._opened = True
         kept, start = epochs_kept(folder), start_of(folder)
         for temporary in folder.glob(".*.tmp"):  # of a worker that was killed; nobody else writes here
             temporary.unlink(missing_ok=True)
-        if not start.exists() or not done:
+        if not start.exists() or done is None:
             start.unlink(missing_ok=True)
             self._gone = set(kept)
             return set()
@@ -173,7 +174,7 @@ class Past:
 
     def __init__(self, best: Weights, best_epoch: int, folder: Path) -> None:
         self._best, self._best_epoch, self._folder = best, best_epoch, folder
-        self._start = _load(start_of(folder))
+        self._start = self._fitting(_load(start_of(folder)))
 
     @classmethod
     def of(cls, best: Path, best_epoch: int, folder: Path) -> Self:
@@ -186,15 +187,17 @@ class Past:
         return frozenset(self._start)
 
     def weights(self, epoch: int) -> Weights:
-        """All weights after an epoch, or at START before the first. Raises WeightsError when they were not kept."""
+        """All weights after an epoch, or at START before the first. Raises WeightsError when they were not kept.
+
+        Tensors that two epochs share are the same objects.
+        """
         if epoch == self._best_epoch:
             return self._best
         changed = {} if epoch == START else _load(snapshot_of(self._folder, epoch))
-        return self._best | {
-            name: tensor.to(self._best[name].dtype)
-            for name, tensor in (self._start | changed).items()
-            if name in self._best
-        }
+        return self._best | self._start | self._fitting(changed)
+
+    def _fitting(self, weights: Weights) -> Weights:
+        return {name: one.to(self._best[name].dtype) for name, one in weights.items() if name in self._best}
 
 
 def _different(weights: Callable[[set[str]], Weights], best: Path) -> set[str]:

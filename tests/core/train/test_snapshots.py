@@ -93,7 +93,9 @@ def test_a_run_that_goes_on_keeps_what_it_had(attempt, small_recipe, coloured, t
     whole = attempt("whole", recipe, coloured, snapshots=tmp_path / "one")
     asked = iter(range(1, 100))
     folder = tmp_path / "two"
-    attempt("parts", recipe, coloured, snapshots=folder, should_pause=lambda: next(asked) == 9)
+    attempt("parts", recipe, coloured, snapshots=folder, should_pause=lambda: next(asked) == 2)
+    assert epochs_kept(folder) == [], "within the first epoch"
+    attempt("parts", recipe, coloured, snapshots=folder, resume=True, should_pause=lambda: next(asked) == 12)
     before = epochs_kept(folder)
     (folder / ".epoch-00009.safetensors.1.abcdef.tmp").write_bytes(b"half")
     rest = attempt("parts", recipe, coloured, snapshots=folder, resume=True)
@@ -130,7 +132,7 @@ def best(tmp_path, network):
 
 def keeper_of(tmp_path, network, best, moving=None, **options) -> Snapshots:
     keeper = Snapshots(tmp_path / "snapshots", **options)
-    keeper.begin(0, moving or set(network), lambda names: {name: network[name] for name in names}, best)
+    keeper.begin(None, moving or set(network), lambda names: {name: network[name] for name in names}, best)
     return keeper
 
 
