@@ -3,8 +3,12 @@
 import os
 import platform
 import sys
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
+# What the numbers of a run depend on, besides Python.
+LIBRARIES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "scikit-learn", "scipy", "numpy")
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, of AMD, and of Windows below Linux
 
 
@@ -22,3 +26,12 @@ def gpu_here() -> bool:
     if sys.platform == "win32":
         return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "nvcuda.dll").exists()
     return any(Path(driver).exists() for driver in _DRIVERS)
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that numbers depend on, of those that are installed."""
+    found = {"Python": platform.python_version()}
+    for name in LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

@@ -39,7 +39,7 @@ from core.executors.launch import step_back
 from core.executors.local import LocalExecutor
 from core.executors.ranks import ranks
 from core.executors.spares import announce, leave, new_spare_folder, wait, withdraw
-from core.machine import cores, gpu_here
+from core.machine import cores, gpu_here, versions
 from core.runs.data import dataset_of
 from core.runs.liveness import ProcessMark
 from core.runs.run import RunPaths, RunState, RunStatus, read_status, write_status
@@ -100,7 +100,7 @@ def _train(store: RunStore, run: Run, chronicle: Chronicle, asked_to_end: Callab
     dataset = dataset_of(workspace, run)
     resume = run.status.attempt > 1 or paths.last.exists()  # of another attempt, or of the run that this continues
     chronicle.log(f"attempt {run.status.attempt} in process {os.getpid()}, {_use_all_cores()} threads")
-    chronicle.record({"kind": "start", "attempt": run.status.attempt, "pid": os.getpid()})
+    chronicle.record({"kind": "start", "attempt": run.status.attempt, "pid": os.getpid(), "versions": versions()})
     trim(workspace.cache, partial(_datasets_in_use, store))
     for split in SPLITS if resume else ():  # reports of weights that are about to change
         for report in (paths.predictions(split), paths.results(split), paths.levels(split)):

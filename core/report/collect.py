@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from core.compare.hypothesis import score_hypothesis
 from core.data.dataset import Dataset, count_by_class
 from core.data.health.store import read_report
 from core.data.loading import read_picture
@@ -27,7 +26,8 @@ from core.errors import DatasetError, FoveaError, InputError, RunError
 from core.evaluate.current import current_result
 from core.evaluate.masks import MaskTable
 from core.figures.overlay import draw_errors, draw_overlay
-from core.integrity.run_report import read_integrity
+from core.integrity.run_checks import check_run
+from core.machine import versions
 from core.metrics.segmentation import background_of
 from core.report.about_mistakes import MASK_VIEWS, mistakes, worst
 from core.report.evidence import ASKED, DATA, HEALTH, PICTURE_FOLDER, PICTURES, RUNS, RunEvidence
@@ -43,7 +43,6 @@ from core.workspace import Workspace, write_json
 MOST_RUNS = 12  # of one report; more are a matter of the Compare page
 _SIDE = 320  # pixels, long side of a picture with its mask
 _MOST_FILES = 20  # of a finding that are named
-_LIBRARIES = ("numpy", "scikit-learn", "scipy", "torch", "torchvision", "timm", "segmentation-models-pytorch")
 
 Report = Callable[[int, int, str], None]
 
@@ -71,7 +70,7 @@ def collect(
     rows: list[dict[str, str]] = []
     for place, run in enumerate(runs):
         report(place, len(runs), "gathering")
-        rows += _run(workspace, run, folder)
+        rows += _run(workspace, run, folder, wanted)
     write_json(folder / PICTURES, rows)
     asked = {"version": 1, "made": time.time(), "title": " ".join(title.split())[:200], "runs": ids}
     write_json(folder / ASKED, asked | {"sections": list(wanted), "maker": maker()})
@@ -80,11 +79,7 @@ def collect(
 
 def maker() -> dict[str, Any]:
     """By which code and with which libraries a report is written here."""
-    versions = {"Python": python_version()}
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return {"code": code(), "versions": versions}
+    return {"code": code(), "versions": versions()}
 
 
 def code() -> str:
@@ -107,12 +102,15 @@ def _insist_on_ended(run: Run) -> Run:
     return run
 
 
-def _run(workspace: Workspace, run: Run, folder: Path) -> list[dict[str, str]]:
+def _run(workspace: Workspace, run: Run, folder: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
     """Put the evidence of one run there; the rows of its pictures."""
     if current_result(run.paths, "validation") is None:
         from core.evaluate.evaluation import evaluate_run
 
         evaluate_run(str(workspace.root), run.id, "validation")
+    if "hypothesis" in wanted and run.facts.hypothesis is not None:
+        with suppress(FoveaError):  # one that is not due yet is told of as it stands
+            score_hypothesis(str(workspace.root), run.id)
     here, there = run.paths, RunPaths(folder / RUNS / run.id)
     there.folder.mkdir(parents=True)
     splits = ["validation"]
@@ -125,8 +123,8 @@ def _run(workspace: Workspace, run: Run, folder: Path) -> list[dict[str, str]]:
         _copy(here.predictions(split), there.predictions(split))
     if name := read_labels(here.labels).name:
         write_labels(there.labels, Labels(name=name))  # notes and tags are between a person and the run
-    found = read_integrity(here)
-    if found is not None:
+    if "integrity" in wanted:
+        found = check_run(str(workspace.root), run.id)
         kept = replace(found, findings=tuple(_brief(asdict(one), type(one)) for one in found.findings), rests_on={})
         write_json(there.integrity, kept.to_json())
     try:

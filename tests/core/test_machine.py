@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from core.machine import cores, gpu_here
+from core.machine import cores, gpu_here, versions
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process to a core")
@@ -28,3 +28,10 @@ def test_where_torch_finds_a_gpu_one_is_here():
 
     if torch.accelerator.is_available():
         assert gpu_here()
+
+
+def test_versions_name_python_and_the_libraries_that_are_here():
+    found = versions()
+
+    assert found["Python"] == ".".join(map(str, sys.version_info[:3]))
+    assert {"torch", "numpy"} <= set(found)
