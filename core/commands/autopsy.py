@@ -43,7 +43,8 @@ def _autopsy(arguments: argparse.Namespace, workspace: Workspace) -> dict[str, A
 
 
 def _show(answer: dict[str, Any]) -> Iterator[str]:
-    yield f"{answer['verdict']} ({answer['confidence']:.0%} sure): {answer['explanation']}"
+    sure = "over 99%" if answer["confidence"] > 0.99 else f"{answer['confidence']:.0%}"
+    yield f"{answer['verdict']} ({sure} sure): {answer['explanation']}"
     if not answer["enough"]:
         yield "  These are few rows for a verdict: take it as a hint."
     for row in answer["evidence"]:

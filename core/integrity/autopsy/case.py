@@ -7,7 +7,7 @@ import numpy as np
 
 from core.evaluate.classification import ClassificationResult
 from core.integrity.autopsy.answers import Answers
-from core.integrity.autopsy.claims import Claim
+from core.integrity.autopsy.claims import Claim, counts_of
 from core.integrity.autopsy.orders import known_orders, name_of_order
 from core.integrity.autopsy.shares import ceiling
 from core.integrity.autopsy.verdict import Cause
@@ -54,7 +54,9 @@ class Case:
         """What the order of the classes is called that was found; "" where it has no name."""
         if self.claim.mapping is None or "columns" in self.repair:
             return ""
-        return name_of_order(self.claim.mapping, known_orders(self.answers.classes, given=self.answers.given_order))
+        answers = self.answers
+        table = counts_of(answers.truth[self.claim.rows], answers.predicted[self.claim.places], len(answers.classes))
+        return name_of_order(table, self.claim.mapping, known_orders(answers.classes, given=answers.given_order))
 
 
 def percent(value: float) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.data.tree import natural
 
+_FROM_ONE, _FROM_ZERO = "counted from zero and not from one", "counted from one and not from zero"
 _KNOWN = 0.6  # of the prior of a permutation: that it is one of those with a name
 
 
@@ -34,7 +35,7 @@ def known_orders(classes: Sequence[str], *, given: bool) -> dict[str, np.ndarray
             if (mapping != np.arange(number)).any() and not any((mapping == other).all() for other in found.values()):
                 found[called if called not in found else f"{called}, the other way round"] = mapping
     steps = np.arange(number)
-    for name, mapping in (("counted from one", np.roll(steps, 1)), ("counted from zero", np.roll(steps, -1))):
+    for name, mapping in ((_FROM_ONE, np.roll(steps, 1)), (_FROM_ZERO, np.roll(steps, -1))):
         if not any((mapping == other).all() for other in found.values()):
             found[name] = mapping
     return found
@@ -49,9 +50,14 @@ def _whole(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def name_of_order(mapping: np.ndarray, known: dict[str, np.ndarray]) -> str:
-    """What an order is called; "" for one that has no name."""
-    return next((name for name, other in known.items() if (mapping == other).all()), "")
+def name_of_order(counts: np.ndarray, mapping: np.ndarray, known: dict[str, np.ndarray]) -> str:
+    """What an order is called that was found in counts (K, K); "" for one that has no name.
+
+    Counting from another number leaves one class at the end without its answer: none of them comes in at the other end.
+    """
+    said = next((name for name, other in known.items() if (mapping == other).all()), "")
+    around = {_FROM_ONE: 0, _FROM_ZERO: len(mapping) - 1}.get(said)
+    return "" if around is not None and counts[around, mapping[around]] else said
 
 
 def order_prior(counts: np.ndarray, mapping: np.ndarray, known: dict[str, np.ndarray]) -> float:
@@ -60,7 +66,7 @@ def order_prior(counts: np.ndarray, mapping: np.ndarray, known: dict[str, np.nda
     Classes of which the counts (K, K) say nothing could be anything; the orders that differ only there count together.
     """
     number = len(mapping)
-    said = name_of_order(mapping, known)
+    said = name_of_order(counts, mapping, known)
     moved = int((mapping != np.arange(number)).sum())
     unsure = int((counts[np.arange(number), mapping] == 0).sum())
     ways = math.lgamma(number + 1) - math.lgamma(moved + 1) - math.lgamma(number - moved + 1) + _deranged(moved)

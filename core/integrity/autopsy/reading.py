@@ -145,7 +145,7 @@ def _numbered(
     """Labels as class numbers, whatever they are called."""
     truth_numbers, names = _all_numbers(truth), sheet.share_names
     predicted_numbers = predicted is None or _all_numbers(predicted)
-    numbered = not truth_numbers and predicted_numbers and (predicted is not None or not names)
+    numbered = given is None and not truth_numbers and predicted_numbers and (predicted is not None or not names)
     width = 0 if shares is None else max(2, shares.shape[1])
     if given is not None:
         classes = _insist_on_classes(given)
@@ -165,7 +165,7 @@ def _numbered(
             found=f"{width} columns for {len(classes)} classes",
             do="Give the classes in the order of the columns",
         )
-    if numbered and given is None:
+    if numbered:
         notes.append(
             "The answers are numbers and the truth is names: 0 was taken as the first name in alphabetical order, "
             f"{shown(classes[0])}."

@@ -56,6 +56,8 @@ def weigh(answers: Answers) -> tuple[Answers, list[Claim], dict[Cause, float], C
         given = replace(answers, predicted=answers.probabilities.argmax(axis=1), labelled=False)
         return given, [columns], {"permuted-classes": 1.0}, "permuted-classes"
     claims = sorted(_weighed(answers), key=lambda claim: -claim.weight)
+    if len(np.unique(answers.predicted)) == 1:  # a fact, whatever the truth is
+        return answers, claims, {"constant": 1.0}, "constant"
     weights = _causes(claims)
     cause = _named(weights, answers)
     if cause == "sound" and answers.leak is not None and answers.leak.shared:  # rows in place, and known by heart
@@ -171,8 +173,6 @@ def _named(weights: dict[Cause, float], answers: Answers) -> Cause:
     equal = len(answers.truth) == len(answers.predicted)
     in_place: Cause = "sound" if equal else "truncated"
     best = max(weights, key=weights.__getitem__)
-    if len(np.unique(answers.predicted)) == 1:
-        return "constant"
     if not equal or weights[in_place] <= 1 - ALARM:
         nowhere = best in ("shuffled", "chance", "constant")
         if not nowhere or refuses(counts_as_given(answers), shares_of(answers.predicted, len(answers.classes))):
