@@ -55,7 +55,7 @@ def part_of(number: int) -> slice:
     if number <= MOST:
         return slice(0, number)
     pages = -(-number // MOST)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         first = (st.pagination(pages, key="runs_page", width="content") - 1) * MOST
         st.caption(f"{first + 1:,} to {min(first + MOST, number):,} of {number:,}", width="content")
     return slice(first, first + MOST)

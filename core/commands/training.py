@@ -11,10 +11,12 @@ from typing import Any
 from core.commands.shared import Command, add_detach, add_set, no_arguments, pairs, tell
 from core.data.dataset import Dataset
 from core.data.library import Library
-from core.errors import FoveaError, TrainingError
+from core.errors import FoveaError, RunError, TrainingError
 from core.presets import DEFAULTS, PRESETS, preset
 from core.recipe import Recipe
-from core.runs.run import RunPaths
+from core.runs.hypothesis import parse
+from core.runs.listing import ORDERS, Listing, listed
+from core.runs.run import RunPaths, RunState
 from core.runs.store import Run, RunStore
 from core.workspace import Workspace
 
@@ -35,6 +37,8 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help="id of a dataset in the workspace")
     recipe_arguments(parser)
     parser.add_argument("--name", help="what the run is called")
+    expected = 'what you expect, scored after the run: "vertical flip lowers recall of CLASS by 2 against RUN"'
+    parser.add_argument("--hypothesis", metavar="SENTENCE", help=expected)
     add_detach(parser)
 
 
@@ -50,13 +54,39 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     dataset = Library(workspace).get(arguments.dataset)
+    expected = None if arguments.hypothesis is None else parse(arguments.hypothesis)
     recipe = recipe_from(arguments, workspace, dataset)
     if not arguments.detach:  # a detached run is to answer at once; what only torch can tell is found by its worker
         from core.train.rehearsal import rehearse
 
         rehearse(recipe)
-    run_id = RunStore(workspace).create(recipe, dataset)
-    return _go(workspace, run_id, detach=arguments.detach, resume=False)
+    run_id = RunStore(workspace).create(recipe, dataset, hypothesis=expected)
+    answer = _go(workspace, run_id, detach=arguments.detach, resume=False)
+    return answer | (scored(workspace, run_id) if expected and not arguments.detach else {})
+
+
+def scored(workspace: Workspace, run_id: str) -> dict:
+    """The hypothesis of a run, and what became of it once the run has ended."""
+    from core.compare.hypothesis import is_due, score_hypothesis
+
+    run = RunStore(workspace).get(run_id)
+    expected = run.facts.hypothesis
+    if expected is None:
+        raise RunError(f"The run {run_id} began without a hypothesis")
+    score = score_hypothesis(str(workspace.root), run_id) if is_due(run) else None
+    told = {"sentence": expected.sentence, **expected.to_json(), "written": run.facts.created}
+    return {"hypothesis": told, "score": score and score.to_json()}
+
+
+def show_scored(answer: dict) -> Iterator[str]:
+    """A hypothesis and what became of it, as lines."""
+    yield f"hypothesis: {answer['hypothesis']['sentence']}"
+    if answer["hypothesis"]["text"]:
+        yield f"  “{answer['hypothesis']['text']}”"
+    score = answer["score"]
+    yield f"  {score['sentence']}" if score else "  It is scored when the run has ended."
+    if score and score["caution"]:
+        yield f"  {score['caution']}"
 
 
 def recipe_from(arguments: argparse.Namespace, workspace: Workspace, dataset: Dataset) -> Recipe:
@@ -127,7 +157,25 @@ def _ended(run_id: str, workspace: Workspace) -> dict:
     return _run_answer(store.get(run_id))
 
 
+def _runs_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--search", default="", metavar="WORDS", help="words in name, tags, note, data or network")
+    parser.add_argument("--tag", action="append", default=[], help="only runs with this tag; repeatable")
+    parser.add_argument("--data", action="append", default=[], metavar="DATASET", help="only runs of this dataset")
+    states = [state.value for state in RunState]
+    parser.add_argument("--state", action="append", default=[], choices=states, help="only runs in this state")
+    parser.add_argument("--archived", action="store_true", help="those that were put away, too")
+    parser.add_argument("--order", default=ORDERS[0].name, choices=[row.name for row in ORDERS])
+
+
 def _runs(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
+    asked = Listing(
+        words=arguments.search,
+        states=tuple(map(RunState, arguments.state)),
+        data=tuple(arguments.data),
+        tags=tuple(arguments.tag),
+        archived=arguments.archived,
+        order=arguments.order,
+    )
     return [
         {
             "run": row.id,
@@ -140,8 +188,13 @@ def _runs(arguments: argparse.Namespace, workspace: Workspace) -> list[dict]:
             "interval": row.interval,
             "seconds": row.seconds,
             "images_per_second": row.images_per_second,
+            "tags": list(row.labels.tags),
+            "note": row.labels.note,
+            "archived": row.labels.archived,
+            "hypothesis": row.hypothesis or None,
+            "verdict": row.verdict or None,
         }
-        for row in RunStore(workspace).list()
+        for row in listed(RunStore(workspace).list(), asked)
     ]
 
 
@@ -208,6 +261,8 @@ def _failed_run(answer: dict) -> FoveaError | None:
 def _show_run(answer: dict) -> Iterator[str]:
     best = ", ".join(f"{name} {value:.3f}" for name, value in answer["best"].items())
     yield f"{answer['run']}: {answer['state']}, {answer['epochs']} epochs" + (f", best {best}" if best else "")
+    if isinstance(answer.get("hypothesis"), dict):
+        yield from show_scored(answer)
 
 
 def _show_runs(answer: list[dict]) -> Iterator[str]:
@@ -215,6 +270,8 @@ def _show_runs(answer: list[dict]) -> Iterator[str]:
         yield "No runs yet."
     for row in answer:
         yield from _show_run(row)
+        told = [row["name"], *(f"#{tag}" for tag in row["tags"]), "(put away)" if row["archived"] else ""]
+        yield "  " + " ".join(filter(None, told))
 
 
 COMMANDS = (
@@ -231,5 +288,5 @@ COMMANDS = (
     Command("continue", "train a finished run for more epochs", _continue_arguments, _continue, _show_run, _failed_run),
     Command("stop", "stop a run and keep its best weights", run_arguments, _stop, _show_run),
     Command("pause", "pause a run; resume goes on where it stopped", run_arguments, _pause, _show_run),
-    Command("runs", "list the runs", no_arguments, _runs, _show_runs),
+    Command("runs", "list the runs, newest first", _runs_arguments, _runs, _show_runs),
 )

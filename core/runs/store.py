@@ -194,13 +194,14 @@ class RunStore:
     def label(self, run_ids: Iterable[str], change: Change) -> None:
         """Change what is written on some runs. Nothing else of them changes, so that a run at work goes on.
 
-        Raises RunError when one of them is not there, InputError for what no run can have, StorageError when the disk
-        is full. Runs before the one with the error are changed then.
+        Raises RunError when one of them is not there and InputError for what no run can have, before any is changed;
+        StorageError when the disk is full.
         """
         with self.lock():
-            for run_id in run_ids:
-                paths = self.paths(run_id)
-                write_labels(paths.labels, change.of(read_labels(paths.labels)))
+            all_paths = [self.paths(run_id) for run_id in run_ids]
+            changed = [change.of(read_labels(paths.labels)) for paths in all_paths]
+            for paths, labels in zip(all_paths, changed, strict=True):
+                write_labels(paths.labels, labels)
                 touch(paths)
 
     def delete(self, run_id: str) -> None:
