@@ -30,6 +30,7 @@ MEASUREMENTS = (
     Measurement("gpu", "--cpu --seconds 20"),
     Measurement("planted_duplicates", "--seeds 1 --images 60"),
     Measurement("lab_knob", "--pairs 3 --images 60 --size 64"),
+    Measurement("comparisons", "--repeats 20 --networks 20"),
     Measurement("autopsies", "--trials 5"),
     Measurement("wrong_labels", "--images 240 --seeds 1"),
     Measurement("first_step"),

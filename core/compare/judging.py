@@ -136,19 +136,29 @@ class Judge:
 
     # Recipes
 
-    def recipes(self, groups: Mapping[str, Sequence[tuple[int, str]]], names: Mapping[str, str]) -> list[Pair]:
-        """Every two recipes that have three seeds or more, by every figure. `groups` are key -> (seed, run id)."""
+    def recipes(
+        self,
+        groups: Mapping[str, Sequence[tuple[int, str]]],
+        names: Mapping[str, str],
+        *,
+        figures: Sequence[Metric] = (),
+        classes: bool = True,
+    ) -> list[Pair]:
+        """Every two recipes that have three seeds or more. `groups` are key -> (seed, run id).
+
+        By these figures, or by every one; with what became of the `classes`, or without.
+        """
         enough = {key: members for key, members in groups.items() if len(members) >= FEWEST_SEEDS}
         couples = list(combinations(enough, 2))
         found: list[Pair] = []
-        for row in metrics_of(self.common.task):
+        for row in figures or metrics_of(self.common.task):
             told = []
             for one, two in couples:
                 self._report(f"{names[one]} and {names[two]}")
                 gap = self._gap(row, enough[one], enough[two], level_of(len(couples)))
                 told += [] if gap is None else [(one, two, *gap)]
             judged = together([p for *_, p in told], [gap.interval for _, _, gap, _ in told])
-            decides = row is metrics_of(self.common.task)[0]
+            decides = classes and row is metrics_of(self.common.task)[0]
             for (one, two, gap, p), fair in zip(told, judged, strict=True):
                 found.append(
                     Pair(
