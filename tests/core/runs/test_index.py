@@ -8,10 +8,11 @@ import pytest
 
 from core.errors import RunError
 from core.recipe import Recipe, SegmentationRecipe
-from core.runs.index import RunIndex, run_index
+from core.runs.index import RunIndex, run_index, touch
+from core.runs.labels import Change
 from core.runs.run import RunPaths, RunState, read_status, write_status
 from core.runs.store import RunStore
-from core.runs.summary import learns_from, run_name
+from core.runs.summary import MOST_POINTS, learns_from, run_name
 from tests.opened import OpenedUnder
 from tests.running import small
 
@@ -60,6 +61,55 @@ def test_only_a_run_that_changed_is_read_again(store, tiny_dataset, workspace):
         lines = store.list()
     assert {path.split("/")[-2] for path in again.paths} == {"run-00007"}
     assert next(line for line in lines if line.id == "run-00007").best == {"accuracy": 0.9}
+
+
+def test_a_glance_opens_and_counts_nothing_of_runs_that_are_over(store, tiny_dataset, workspace, monkeypatch):
+    many(store, tiny_dataset, 20)
+    lines = store.list()
+    index = run_index(workspace)
+    monkeypatch.setattr(index, "_folder", workspace.runs.stat().st_mtime_ns)  # as after a few seconds without a change
+    looked = []
+    monkeypatch.setattr(index, "_look", lambda run_id, known: looked.append(run_id))
+    with OpenedUnder(workspace.root) as again:
+        assert store.list(glance=True) is lines
+    assert (again.paths, looked) == ([], [])
+
+
+def test_a_glance_sees_live_runs_new_ones_labels_and_runs_that_are_taken_up_again(store, tiny_dataset, workspace):
+    many(store, tiny_dataset, 3)
+    live = store.create(small(tiny_dataset), tiny_dataset)
+    index = run_index(workspace)
+
+    def glanced(run_id):
+        index._folder = before  # as after a few seconds without a change
+        return {line.id: line for line in store.list(glance=True)}.get(run_id)
+
+    store.list()
+    before = workspace.runs.stat().st_mtime_ns
+    write_status(store.paths(live), replace(read_status(store.paths(live)), epochs_done=2))
+    assert glanced(live).epochs_done == 2
+    store.label(["run-00001"], Change(name="Mine"))
+    assert glanced("run-00001").name == "Mine"
+    before = workspace.runs.stat().st_mtime_ns
+    stopped = store.paths("run-00002")
+    write_status(stopped, replace(read_status(stopped), state=RunState.QUEUED))
+    touch(stopped)
+    assert glanced("run-00002").state is RunState.QUEUED
+    before = workspace.runs.stat().st_mtime_ns
+    store.delete("run-00001")
+    assert glanced("run-00001") is None
+
+
+def test_a_line_tells_how_a_run_learned_and_what_it_chose(store, tiny_dataset):
+    run_id = store.create(small(tiny_dataset), tiny_dataset)
+    paths = store.paths(run_id)
+    entries = [{"kind": "epoch", "epoch": epoch, "validation": {"accuracy": epoch / 100}} for epoch in range(1, 100)]
+    paths.epochs.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries) + "{half a li")
+    [line] = store.list()
+    assert len(line.curve) <= MOST_POINTS
+    assert (line.curve[0] < 0.06, line.curve[-1]) == (True, 0.99)
+    assert line.choices["model.backbone"] == "test_efficientnet"
+    assert "dataset" not in line.choices
 
 
 def test_a_live_run_does_not_make_the_index_be_written_again_and_again(store, tiny_dataset, workspace):
