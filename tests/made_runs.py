@@ -4,10 +4,12 @@ be checked by eye. No picture is drawn and nothing is trained."""
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
+from PIL import Image
 
-from core.data.dataset import Dataset, Sample, fingerprint_of, save_dataset
+from core.data.dataset import Dataset, Sample, fingerprint_of, save_dataset, thumbnail_file
 from core.evaluate.classification import evaluate_table
 from core.evaluate.current import digest_of
 from core.evaluate.predictions import PredictionTable
@@ -38,11 +40,15 @@ def rows_dataset(
     flat = [(split, label) for split, members in labels.items() for label in members]
     of = {row: f"{first:06d}" for row, first in (twins or {}).items()}
     of |= {int(first): first for first in of.values()}
+    Image.new("RGB", (8, 8), "teal").save(small := BytesIO(), "JPEG")
     for row, (split, label) in enumerate(flat):
         data = f"picture {row}".encode()
         file = folder / "files" / f"{row:06d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
+        thumbnail = folder / thumbnail_file(hashlib.sha256(data).hexdigest())
+        thumbnail.parent.mkdir(parents=True, exist_ok=True)
+        thumbnail.write_bytes(small.getvalue())
         samples.append(
             Sample(
                 id=f"{row:06d}",

@@ -90,7 +90,9 @@ def _rows(split: str, table: Table, mine: np.ndarray) -> list[dict]:
             right = rights(table)[rows]
             value = float(right.mean())
             low, high = wilson(int(right.sum()), len(right))
-        found.append({"split": split, "pictures": label, "n": int(rows.sum()), "score": value, "from": low, "to": high})
+        found.append(
+            {"split": split, "pictures": label, "images": int(rows.sum()), "score": value, "from": low, "to": high}
+        )
     return found
 
 

@@ -83,7 +83,7 @@ def looks(judged: Judged) -> list[Look]:
 def _rows(ledger: list[Look]) -> Iterator[dict[str, str]]:
     for look in ledger[-MOST_ROWS:]:
         when = datetime.fromtimestamp(look.time).isoformat(" ", "minutes")
-        yield {"when": when, "from": look.by, "run": look.name, "id": look.run}
+        yield {"when": when, "by": look.by, "run": look.name, "id": look.run}
 
 
 def _times(number: int) -> str:

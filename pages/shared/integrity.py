@@ -1,10 +1,13 @@
 """What speaks against the figures of a run: looked at by the desk while the page goes on, then told, gravest first."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, Sample
 from core.data.health.finding import Finding
 from core.errors import FoveaError
 from core.evaluate.results import Result
@@ -16,7 +19,7 @@ from pages.shared import cache, gallery, leakage_offer
 from pages.shared.cached.integrity import run_checks
 from pages.shared.health import ICONS
 from pages.shared.live import PLAIN_FIGURE
-from pages.shared.words import plain, sentence
+from pages.shared.words import bounds, plain, sentence, share
 
 OVERFITTED, LEAKED = "overfitted", "leaked"  # names of checks that have more to show
 CHECK = "core.integrity.run_checks:check_run"
@@ -94,7 +97,8 @@ def _told(run: Run, report: IntegrityReport) -> None:
             _again(run)
     dataset = _dataset(run) if any(one.evidence for one in report.findings) else None
     for place, finding in enumerate(report.findings):
-        told = f"{ICONS[finding.severity]} **{plain(report.label(finding.check))}** · {plain(finding.message)}"
+        first = finding.message.partition(". ")[0].rstrip(".")
+        told = f"{ICONS[finding.severity]} **{plain(report.label(finding.check))}** · {plain(first)}"
         folded = st.expander(told, key=f"integrity_{run.id}_{finding.check}_{place}", on_change="rerun")
         if folded.open:
             with folded:
@@ -124,12 +128,14 @@ def _dataset(run: Run) -> Dataset | None:
 
 def _finding(run: Run, finding: Finding, dataset: Dataset | None, key: str) -> None:
     """One finding in full: what it means, what to do, its figure, its table and its pictures."""
-    st.markdown(f"**{plain(finding.message)}**  \n{plain(finding.advice)}")
+    rest = finding.message.partition(". ")[2]
+    st.markdown("  \n".join(plain(text) for text in (rest, finding.advice) if text))
     if finding.check == OVERFITTED:
         drawn = stopping(cache.journal(run.paths), finding.figures, identity=run.id)
         st.plotly_chart(drawn, key=f"{key}_course", config=PLAIN_FIGURE, alt="Loss over the epochs, and where to stop")
     if rows := finding.figures.get("rows"):
-        st.dataframe(rows, hide_index=True, key=f"{key}_rows", width="content", alt="The figures behind it")
+        shown = [_row(row) for row in rows]
+        st.dataframe(shown, hide_index=True, key=f"{key}_rows", width="content", alt="The figures behind it")
     if finding.check == LEAKED and finding.figures.get("validation_known"):
         leakage_offer.offer(run)
     if dataset is None or not finding.evidence:
@@ -139,6 +145,21 @@ def _finding(run: Run, finding: Finding, dataset: Dataset | None, key: str) -> N
     slot = st.container()
     window = gallery.paged(len(ids), f"{key}_page")
     with slot:
-        gallery.sheet([gallery.cell(dataset, there[id], gallery.OFF) for id in ids[window]], key, width=96)
+        gallery.sheet([_cell(dataset, there[id]) for id in ids[window]], key, width=96)
     if len(finding.evidence) >= MOST_EVIDENCE:
         st.caption(f"No more than {MOST_EVIDENCE} are shown.")
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of figures as a table shows it: shares to three places, both ends of an interval in one cell."""
+    shown = {name: share(value) if isinstance(value, float) or value is None else value for name, value in row.items()}
+    if {"from", "to"} <= shown.keys() and not isinstance(row["from"], str):
+        low, high = row["from"], row["to"]
+        shown = {name: value for name, value in shown.items() if name not in ("from", "to")}
+        shown["95 % interval"] = "–" if low is None else bounds((low, high))
+    return shown
+
+
+def _cell(dataset: Dataset, sample: Sample) -> tuple[Path | bytes, str, str]:
+    picture, name, told = gallery.cell(dataset, sample, gallery.OFF)
+    return picture, " · ".join(part for part in (name, sample.split) if part), told

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.runs.run import RunState
 from core.runs.store import Run
 from core.studies.leakage import Price, expected_seconds, study_of
 from core.studies.repeats import standing
@@ -12,6 +13,7 @@ from pages.shared.words import count, duration, plain
 
 MAKE = "core.studies.leakage:make"
 LEAST, USUAL, MOST = 3, 5, 20  # seeds
+SECONDS = 2  # between looks at a study at work
 
 
 def offer(run: Run) -> None:
@@ -46,18 +48,32 @@ def _ask(run: Run) -> None:
 
 
 def _measured(study: Study) -> None:
-    """What the newest study says, and the way to it."""
-    states = {one.id: one.state for one in cache.runs()}
-    with or_stop():
-        price, pending = cache.study_table(study, states)
-    now = standing(study, states)
-    if isinstance(price, Price) and price.gap:
-        st.markdown(plain(price.sentence))
-        leakage.split(price)
-    elif pending:
-        st.caption("Adding up what the runs say …")
-    else:
-        st.caption(f"{now.finished} of {count(now.planned, 'run')} finished; three seeds of both splits make a price.")
-    if st.button("Open the study", key="leakage_open", icon=":material/folder_open:"):
-        studies.hold(study)
-        st.switch_page("pages/runs.py")
+    """What the newest study says, and the way to it; looked at again and again until it is over."""
+    states = _states()
+    waits = not standing(study, states).is_over or cache.study_table(study, states)[1]
+
+    @st.fragment(run_every=SECONDS if waits else None)
+    def tick() -> None:
+        states = _states()
+        now = standing(study, states)
+        with or_stop():
+            price, pending = cache.study_table(study, states)
+        if isinstance(price, Price) and price.gap:
+            st.markdown(plain(price.sentence))
+            leakage.split(price)
+        elif pending:
+            st.caption("Adding up what the runs say …")
+        else:
+            planned = count(now.planned, "run")
+            st.caption(f"{now.finished} of {planned} finished; three seeds of both splits make a price.")
+        if st.button("Open the study", key="leakage_open", icon=":material/folder_open:"):
+            studies.hold(study)
+            st.switch_page("pages/runs.py")
+        if waits and now.is_over and not pending:
+            st.rerun()  # the whole page, so that the ticking stops
+
+    tick()
+
+
+def _states() -> dict[str, RunState]:
+    return {one.id: one.state for one in cache.runs()}

@@ -85,7 +85,7 @@ def test_a_test_split_opened_again_shows_its_ledger(workspace, dataset):
     [found] = opened_again(judged(workspace, run)).findings
     assert found.severity == "note"
     assert "opened 3 times by 1 run" in found.message
-    assert [row["from"] for row in found.figures["rows"]] == ["a test"] * 3
+    assert [row["by"] for row in found.figures["rows"]] == ["a test"] * 3
 
 
 def test_a_run_that_was_made_after_somebody_had_looked_may_have_been_chosen_by_it(workspace, dataset):
