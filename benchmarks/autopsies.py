@@ -32,6 +32,7 @@ ACCURACIES = (0.6, 0.7, 0.8, 0.9, 0.98)
 CLASSES = (2, 3, 5, 10, 20)
 SIZES = (50, 200, 1000, 5000)
 UNEVEN = (1.0, 3.0, 10.0)  # times as many of the commonest class as of the rarest
+DIRECTIONS = 64  # of the features of pictures that a head learns from
 NAMED, ALARMS = 0.95, 0.01
 
 
@@ -112,17 +113,19 @@ def digit_pools() -> Iterator[Pool]:
 
 def folder_pools(folder: Path) -> Iterator[Pool]:
     """Heads on the features that Fovea's backbone sees in a folder of class folders."""
-    from core.integrity.embedding import embed
+    from sklearn.decomposition import PCA
+
+    from core.integrity.embedding import BLOCK, features_of
 
     with bench.bench_workspace() as workspace:
         dataset = bench.folder_dataset(workspace, folder, seed=0)
-        seen = embed(str(workspace.root), dataset.reference)
-        label_of = {sample.id: sample.label for sample in dataset.samples}
-        labels = np.array([label_of[id] for id in seen.ids])
+        labels = np.array([sample.label for sample in dataset.samples])
+        with features_of(dataset, workspace.cache) as read:
+            blocks = [range(start, min(len(labels), start + BLOCK)) for start in range(0, len(labels), BLOCK)]
+            features = np.concatenate([read(block) for block in blocks])
+        features = PCA(DIRECTIONS, random_state=0).fit_transform(features)
         for aim in ACCURACIES:
-            yield pool_at(
-                folder.name, np.asarray(seen.features, float), labels, dataset.classes, aim, "logistic regression"
-            )
+            yield pool_at(folder.name, features, labels, dataset.classes, aim, "logistic regression")
 
 
 @dataclass(frozen=True, eq=False)

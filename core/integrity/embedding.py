@@ -80,7 +80,7 @@ def embed(root: str, reference: str, *, report: Report | None = None) -> Embeddi
     head = max(1, round(_HEAD * count))
     steps, tell = count + head * FOLDS * ROUNDS, report or (lambda done, of: None)
     alike = np.unique(units_of(dataset), return_inverse=True)[1]
-    with _features(dataset, workspace.cache) as read:
+    with features_of(dataset, workspace.cache) as read:
         for rows in _blocks(count, PASS):
             read(rows)
             tell(rows.stop, steps)
@@ -134,7 +134,7 @@ def _blocks(count: int, size: int) -> Iterator[range]:
 
 
 @contextmanager
-def _features(dataset: Dataset, cache: Path) -> Iterator[Callable[[Sequence[int]], np.ndarray]]:
+def features_of(dataset: Dataset, cache: Path) -> Iterator[Callable[[Sequence[int]], np.ndarray]]:
     """What gives the features (R, F) of rows; pictures of the pass that follows are decoded meanwhile."""
     from core.data.loading import DecodedImages
     from core.models.classifiers import build_classifier

@@ -67,7 +67,7 @@ def test_a_small_dataset_from_end_to_end(workspace, dataset, embedded, monkeypat
     assert np.isfinite(embedded.outlier).all()
     # Read by whoever comes next, without a look at a picture.
     assert equal(read_embedding(workspace, dataset), embedded)
-    monkeypatch.setattr(module, "_features", refuse)
+    monkeypatch.setattr(module, "features_of", refuse)
     assert equal(embed(str(workspace.root), dataset.id), embedded)
 
 
