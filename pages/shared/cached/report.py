@@ -10,14 +10,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.cache import cache_folder
+from core.integrity.run_report import rests_on
 from core.report.verify import Verification
 from core.runs.store import Run
 from core.seeding import fingerprint
 from pages.shared import cache
 
 _MOST_KEPT = 12  # folders of written reports
-_FILES = ("recipe", "facts", "state", "best", "seal", "labels", "score", "integrity", "maps_check")
+_FILES = ("recipe", "facts", "best", "seal", "labels", "maps_check")
 
 
 def key_of(runs: Sequence[Run], sections: Sequence[str], title: str) -> str:
@@ -26,8 +26,7 @@ def key_of(runs: Sequence[Run], sections: Sequence[str], title: str) -> str:
     for run in runs:
         paths = [getattr(run.paths, name) for name in _FILES]
         paths += [run.paths.predictions(split) for split in ("validation", "test")]
-        paths.append(cache_folder(cache.workspace().cache, run.facts.dataset) / "health")
-        told += [run.id, *(str(cache.stamp_of(path)) for path in paths)]
+        told += [run.id, *(str(cache.stamp_of(path)) for path in paths), *rests_on(run.paths).values()]
     return fingerprint(*told)
 
 
