@@ -1,6 +1,8 @@
 """Let a trained model answer a whole split, and report on the answers."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,12 +12,13 @@ from core.data.loading import DecodedImages
 from core.errors import DatasetError, InputError, RunError
 from core.evaluate.classification import evaluate_table
 from core.evaluate.current import digest_of
+from core.evaluate.depth import current_depth, depth_of, pixel_depth_of
 from core.evaluate.mask_predictions import level_png, predict_masks
 from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
 from core.evaluate.results import Result, read_result
 from core.evaluate.segmentation import evaluate_masks
-from core.models.classifiers import CHUNK, Classifier, in_chunks
+from core.models.classifiers import CHUNK, in_chunks
 from core.recipe import Recipe
 from core.runs.data import dataset_of
 from core.runs.run import RunPaths
@@ -25,6 +28,15 @@ from core.train.checkpoint import Trained, load_trained, read_facts
 from core.workspace import Workspace, write_json
 
 _BLOCK = 8 * CHUNK  # images held in memory at a time
+
+Report = Callable[[int, int], None]  # told how many are done, of how many
+
+
+class Answering(Protocol):
+    """A network in evaluation mode, or what stands in for one."""
+
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities (N, K), or of masks (N, K, S, S), of images (N, 3, S, S) uint8."""
 
 
 def evaluate_run(workspace_root: str, run_id: str, split: str, opened_by: str = "page") -> Result:
@@ -56,6 +68,7 @@ def evaluate_run(workspace_root: str, run_id: str, split: str, opened_by: str = 
     result = evaluate_masks(table) if isinstance(table, MaskTable) else evaluate_table(table)
     if read_result(run.paths.results(split)) != result:
         write_json(run.paths.results(split), result.to_json())
+    _deepen(run, split, table)
     return result
 
 
@@ -74,17 +87,25 @@ def level_map(workspace_root: str, run_id: str, sample_id: str) -> bytes:
     sample = dataset.sample(sample_id)
     if sample.split == "test" and not openings(run.paths):
         raise RunError("The test split of this run is sealed", do="Open it on the page Evaluate first")
-    trained, _ = _loaded(run.paths.best, _device(run.recipe))
+    trained, _ = loaded(run.paths.best, device_of(run.recipe))
     return level_png(trained.model, dataset, sample, trained.recipe, workspace.cache)
 
 
 def predict_split(
-    model: Classifier, dataset: Dataset, split: str, recipe: Recipe, cache: Path, *, checkpoint: str = ""
+    model: Answering,
+    dataset: Dataset,
+    split: str,
+    recipe: Recipe,
+    cache: Path,
+    *,
+    checkpoint: str = "",
+    report: Report | None = None,
 ) -> PredictionTable:
     """What `model`, in evaluation mode and on any device, says about every image of a split, without augmentation.
 
     Images come decoded from `cache` and go through the model in passes of one fixed size, so the same weights always
-    give the same table, bit for bit on a CPU. Raises DatasetError when the split is empty.
+    give the same table, bit for bit on a CPU. `report` is told how many images are done, of how many; what it raises
+    ends the work. Raises DatasetError when the split is empty.
     """
     rows = [row for row, sample in enumerate(dataset.samples) if sample.split == split]
     if not rows:
@@ -97,6 +118,8 @@ def predict_split(
             images = torch.from_numpy(decoded.get(block)).permute(0, 3, 1, 2)
             decoded.prefetch(following)  # the next ones are decoded while the model is at these
             parts.append(in_chunks(model.probabilities, images).numpy())
+            if report:
+                report(min(len(rows), len(parts) * _BLOCK), len(rows))
     return PredictionTable(
         classes=dataset.classes,
         ids=tuple(sample.id for sample in samples),
@@ -141,9 +164,22 @@ def _complete(paths: RunPaths, split: str, table: MaskTable) -> bool:
     return all(paths.mask(split, id).exists() for id in table.ids)
 
 
+def _deepen(run: Run, split: str, table: PredictionTable | MaskTable) -> None:
+    """Keep ranking and calibration beside the metrics, for pages that only read."""
+    if current_depth(run.paths, split) is not None:
+        return
+    if isinstance(table, PredictionTable):
+        found = depth_of(table)
+    elif len(table.classes) == 2:
+        found = pixel_depth_of(table, Levels.read(run.paths.levels(split)))
+    else:
+        return
+    write_json(run.paths.depth(split), found.to_json())
+
+
 def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable | MaskTable:
     dataset = dataset_of(workspace, run)
-    trained, checkpoint = _loaded(run.paths.best, _device(run.recipe))
+    trained, checkpoint = loaded(run.paths.best, device_of(run.recipe))
     if trained.recipe.task == "classification":
         return predict_split(trained.model, dataset, split, trained.recipe, workspace.cache, checkpoint=checkpoint)
     folder = run.paths.masks(split)
@@ -155,7 +191,7 @@ def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable | 
     return table
 
 
-def _loaded(best: Path, device: str) -> tuple[Trained, str]:
+def loaded(best: Path, device: str) -> tuple[Trained, str]:
     """The weights on disk, and what they are called. Both are read again when a run at work replaced them meanwhile,
     which it does every few seconds at most."""
     while True:
@@ -165,7 +201,7 @@ def _loaded(best: Path, device: str) -> tuple[Trained, str]:
             return trained, checkpoint
 
 
-def _device(recipe: Recipe) -> str:
+def device_of(recipe: Recipe) -> str:
     """On the GPU, if there is one and the recipe allows it. Unlike training, evaluation never insists."""
     if recipe.device == "cpu" or not torch.accelerator.is_available():
         return "cpu"

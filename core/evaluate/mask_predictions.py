@@ -1,7 +1,7 @@
 """Let a segmentation network answer a whole split at the size of each picture, in memory that does not grow with it."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -33,14 +33,23 @@ _one_large_picture = threading.Lock()
 
 
 def predict_masks(
-    model: "Segmenter", dataset: Dataset, split: str, recipe: Recipe, cache: Path, folder: Path, *, checkpoint: str = ""
+    model: "Segmenter",
+    dataset: Dataset,
+    split: str,
+    recipe: Recipe,
+    cache: Path,
+    folder: Path,
+    *,
+    checkpoint: str = "",
+    report: Callable[[int, int], None] | None = None,
 ) -> tuple[MaskTable, Levels | None]:
     """What `model`, in evaluation mode and on any device, makes of every image of a split, without augmentation.
 
     The model sees images as squares; its probabilities are brought back to the size of the picture, and there they are
     held against the mask. The answer goes to `folder` as an index PNG named by the sample's id. Levels are counted for
     two classes. Images go through the model in passes of one fixed size, so the same weights always give the same
-    table, bit for bit on a CPU; besides the counts no more than two passes are in memory.
+    table, bit for bit on a CPU; besides the counts no more than two passes are in memory. `report` is told how many
+    images are done, of how many; what it raises ends the work.
 
     Raises DatasetError when the split is empty or a mask is gone or does not fit, StorageError when the disk is full.
     """
@@ -56,6 +65,8 @@ def predict_masks(
         waiting: list[Future[_Found]] = []
         for samples_now, maps in _answers(model, decoded, rows, samples):
             found += [future.result() for future in waiting]  # of the pass before: done while the model was at this one
+            if report:
+                report(len(found), len(rows))
             waiting = [
                 threads.submit(_judge, dataset, sample, each, recipe, folder)
                 for sample, each in zip(samples_now, maps, strict=True)

@@ -4,13 +4,17 @@ A square has eight positions that need no resampling: four quarter turns, each a
 says about them, turned back, differs only where it is unsure, and the mean is at least as good as most single answers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 Look = Callable[[torch.Tensor], torch.Tensor]  # images (N, 3, S, S) uint8 -> maps (N, K, S, S) float32
 
-POSITIONS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
+Position = tuple[int, bool]  # quarter turns, and whether mirrored first
+
+POSITIONS: tuple[Position, ...] = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
+MIRRORED: tuple[Position, ...] = ((0, False), (0, True))
 
 
 def seen_from(images: torch.Tensor, turns: int, mirrored: bool) -> torch.Tensor:
@@ -42,3 +46,20 @@ def from_all_sides(look: Look) -> Look:
         return torch.cat([mean, disagreement[:, None]], dim=1)
 
     return looked
+
+
+class SeenFrom:
+    """Stands in for a network, in evaluation mode, that sees every image in several positions: its probabilities are
+    the mean of what it says about them, turned back where they are maps."""
+
+    def __init__(self, network: Any, positions: Sequence[Position] = POSITIONS) -> None:
+        self._look: Look = network.probabilities
+        self._positions = tuple(positions)
+
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities (N, K), or of masks (N, K, S, S), of images (N, 3, S, S) uint8."""
+        total = torch.zeros(())
+        for position in self._positions:
+            found = self._look(seen_from(images, *position).contiguous())
+            total = total + (put_back(found, *position) if found.ndim == 4 else found)
+        return total / len(self._positions)

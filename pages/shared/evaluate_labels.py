@@ -10,7 +10,7 @@ from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, co
 from core.evaluate.predictions import PredictionTable
 from core.figures.confusion import confusion_matrix
 from core.runs.store import Run
-from pages.shared import cache, gallery, integrity, repeat_tables, state, where
+from pages.shared import cache, evaluate_depth, evaluate_views, gallery, integrity, repeat_tables, state, where
 from pages.shared.evaluate_split import caveat
 from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
@@ -40,6 +40,8 @@ def report(run: Run, result: ClassificationResult, dataset: Dataset | None) -> N
     tabs(
         {
             "Every class": lambda: per_class(result),
+            **evaluate_depth.tabs_of(run, result.split),
+            "Test-time augmentation": lambda: evaluate_views.panel(run, result.split),
             "Where it looks": lambda: where.panel(run, dataset, table),
             "Repeats": lambda: repeat_tables.panel(run, dataset),
         }

@@ -8,7 +8,16 @@ from core.figures.segmentation import pixel_confusion
 from core.metrics.intervals import Interval
 from core.metrics.segmentation import EMPTY_RULES, METRICS, MaskScore
 from core.runs.store import Run
-from pages.shared import cache, evaluate_images, evaluate_threshold, integrity, repeat_tables, where
+from pages.shared import (
+    cache,
+    evaluate_depth,
+    evaluate_images,
+    evaluate_threshold,
+    evaluate_views,
+    integrity,
+    repeat_tables,
+    where,
+)
 from pages.shared.evaluate_split import caveat
 from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
@@ -50,8 +59,11 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
         boundary(result)
     if len(result.classes) == 2:
         evaluate_threshold.section(run, result, chosen, dataset)
+    pixels = evaluate_depth.pixel_tabs_of(run, result.split) if len(result.classes) == 2 else {}
     tabs(
         {
+            **pixels,
+            "Test-time augmentation": lambda: evaluate_views.panel(run, result.split),
             "Where it looks": lambda: where.panel(run, dataset, table),
             "Repeats": lambda: repeat_tables.panel(run, dataset),
         }

@@ -1,0 +1,119 @@
+"""Test-time augmentation on Evaluate: what seeing each image from several sides is worth on this split."""
+
+import streamlit as st
+
+from core.errors import Cancelled, FoveaError
+from core.evaluate.views import KINDS, ViewsResult, current_views, table_of
+from core.runs.store import Run
+from pages.shared import atwork, cache
+from pages.shared.atwork import AtWork
+from pages.shared.cached.depth import views_at_work
+from pages.shared.words import bounds, count, measured, plain, sentence
+
+WORK = "core.predict.split_views:evaluate_views"
+LOOKS = {"mirrored": 2, "sides": 8}
+METHODS = {
+    "accuracy": "Wilson",
+    "macro_f1": "resampling, or the classes' own where that is wider",
+    "auroc": "Wilson, by the standard error of DeLong",
+    "mean_dice": "images drawn again",
+    "mean_iou": "images drawn again",
+}
+
+
+def panel(run: Run, split: str) -> None:
+    """The choice of views, the button that lets the desk look at the split, and what came of it."""
+    st.caption(
+        "Test-time augmentation: the model sees every image from several sides, and its answers are averaged. It costs "
+        "as many looks as there are sides, and it helps only where a turned or mirrored image still shows the same. "
+        "The figures above stay those of one look."
+    )
+    kind = st.segmented_control(
+        "Views", list(KINDS), format_func=KINDS.get, default="mirrored", required=True, key=f"views_kind_{run.id}"
+    )
+    kind = kind if kind in KINDS else "mirrored"
+    key = (run.id, split, kind)
+    work, problem = views_at_work().get(key), ""
+    if work is not None and work.done:
+        views_at_work().pop(key, None)
+        problem = _problem(work)
+        work = None
+    found = current_views(run.paths, split, kind)
+    if work is not None:
+        _watch(key)
+    elif found is None:
+        if problem:
+            st.error(problem)
+        _offer(run, split, kind)
+    else:
+        _told(run, split, found)
+
+
+def _problem(work: AtWork) -> str:
+    try:
+        work.result()
+    except Cancelled:
+        return ""
+    except FoveaError as error:
+        return sentence(error)
+    except Exception as error:  # whatever it is, the figures above stand
+        return f"It failed: {plain(str(error), 300)}"
+    return ""
+
+
+def _offer(run: Run, split: str, kind: str) -> None:
+    images = run.facts.samples.get(split, 0)
+    if split == "test":
+        st.caption("This is one more look at the test images, and is written down as such. Choose on validation.")
+    if st.button(f"Look at {count(images, 'image')} from {LOOKS[kind]} sides", key="views_start", type="primary"):
+        title = f"Looking from {LOOKS[kind]} sides"
+        work = atwork.begin(title, WORK, str(cache.workspace().root), run.id, split, kind, unit="image")
+        views_at_work()[run.id, split, kind] = work
+        st.rerun(scope="fragment")
+
+
+@st.fragment(run_every=atwork.SECONDS)
+def _watch(key: tuple[str, str, str]) -> None:
+    work = views_at_work().get(key)
+    if work is None or work.done:
+        st.rerun()
+    atwork.bar(work, "views")
+
+
+def _told(run: Run, split: str, found: ViewsResult) -> None:
+    st.markdown(f"**{plain(found.sentence)}**")
+    rows = [
+        {
+            "figure": one.label,
+            "one look": measured(one.plain, one.plain_interval),
+            f"{found.views} looks": measured(one.views, one.views_interval),
+            "difference": one.difference and one.difference.value,
+            "95 %": bounds(one.difference.interval) if one.difference else "",
+            "p": one.difference and one.difference.p,
+            "methods": f"{METHODS[one.name]}; difference: {one.difference.method if one.difference else '–'}",
+        }
+        for one in found.figures
+    ]
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        rows,
+        hide_index=True,
+        key="views_figures",
+        column_config={
+            "difference": number(format="%+.3f", help="With test-time augmentation less without, same images."),
+            "p": number(format="%.3f", help="How often chance in the images alone brings as large a difference."),
+        },
+        placeholder="–",
+        alt="Figures with and without test-time augmentation",
+    )
+    told = "have another answer" if found.task == "classification" else "have another mask"
+    st.caption(f"{found.changed:,} of {count(found.n, 'image')} {told}.")
+    st.download_button(
+        "Its own prediction table (CSV)",
+        table_of(run.paths, split, found.kind).read_bytes,
+        f"{run.id} {split} {found.kind}.csv",
+        "text/csv",
+        key="views_csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
