@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import FoveaError
-from pages.shared import cache, evaluate_labels, evaluate_masks
+from pages.shared import cache, evaluate_labels, evaluate_masks, hypothesis
 from pages.shared.evaluate_split import choose_split, result_or_stop
 from pages.shared.guard import require_app
 from pages.shared.pickers import run_or_stop
@@ -16,6 +16,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="evaluate_ba
     run = run_or_stop(trained=True)
     split = choose_split()
 result = result_or_stop(run, split)
+hypothesis.panel(run)
 try:
     dataset = cache.dataset_of(run)
 except FoveaError:

@@ -27,6 +27,7 @@ NOTHING, VALUE = "", "value"  # instead of a direction: no hypothesis; instead o
 DIRECTION, METRIC, LABEL, LEAST, AGAINST, THRESHOLD, TEXT = (
     f"guess_{name}" for name in ("direction", "metric", "label", "least", "against", "threshold", "text")
 )
+GONE = "guess_gone"  # whether the fields are to be empty when they are drawn next
 DIRECTIONS = {
     NOTHING: "No hypothesis",
     "raises": "It will raise",
@@ -119,13 +120,14 @@ def form(dataset: Dataset, recipe: Recipe) -> Hypothesis | None:
 
 def forget() -> None:
     """The hypothesis went with its run; the next run begins without one."""
-    st.session_state[DIRECTION] = NOTHING
-    st.session_state[TEXT] = ""
+    st.session_state[GONE] = True  # the fields themselves can be emptied only before they are drawn
 
 
 def _settle(dataset: Dataset, recipe: Recipe) -> None:
     """Let every field hold what there is to choose: data and task may have changed since."""
     held = st.session_state
+    if held.pop(GONE, False):
+        held[DIRECTION], held[TEXT] = NOTHING, ""
     held.setdefault(LEAST, NEAR if held.get(DIRECTION) == "keeps" else 0.0)
     if held.get(DIRECTION) == "keeps" and not held[LEAST]:
         held[LEAST] = NEAR
@@ -216,4 +218,4 @@ def _work(run: Run) -> Future:
 def _key(run: Run) -> Key:
     baseline = run.facts.hypothesis.baseline
     other = RunPaths(cache.workspace().runs / baseline).best if baseline else run.paths.best
-    return run.id, cache.stamp_of(run.paths.best), cache.stamp(other)
+    return run.id, cache.stamp_of(run.paths.best), cache.stamp_of(other)

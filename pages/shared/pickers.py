@@ -13,6 +13,8 @@ from core.runs.summary import RunSummary
 from pages.shared import cache, state
 from pages.shared.words import data_name, measured, moment, sentence
 
+MOST_RUNS = 500  # to choose from: each of them is sent to the browser; the Runs page finds the others
+
 
 def dataset_or_stop() -> Dataset:
     """The dataset in hand, chosen among all. Without any, the page ends with the way to the Data page."""
@@ -25,8 +27,13 @@ def dataset_or_stop() -> Dataset:
 
 
 def run_or_stop(*, trained: bool = False) -> Run:
-    """The run in hand, chosen among all or those that kept weights. Without any, the page ends with what to do."""
-    runs = {run.id: run for run in cache.runs() if not trained or run.best}
+    """The run in hand, chosen among the newest, or those of them that kept weights, and were not put away. Without any,
+    the page ends with what to do."""
+    held = state.run_id()
+    there = [run for run in cache.runs() if not trained or run.best]
+    listed = [run for run in there if not run.labels.archived]
+    runs = {run.id: run for run in (listed or there)[:MOST_RUNS]}
+    runs |= {run.id: run for run in there if run.id == held}  # chosen on the Runs page or by its address
     if not runs:
         page, label = (
             ("pages/train.py", "Train a model") if state.dataset_id() else ("pages/data.py", "Bring images in")

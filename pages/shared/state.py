@@ -39,7 +39,8 @@ def settle() -> None:
     changing the page by the sidebar drops them from the address, and this puts them back.
     """
     datasets = [card.id for card in cache.library().cards()]
-    newest = next((run.id for run in cache.runs()), None)
+    runs = cache.runs()
+    newest = next((run.id for run in runs if not run.labels.archived), runs[0].id if runs else None)
     held = {
         "dataset": _settle(DATASET, "dataset", lambda id: id in datasets, datasets[0] if datasets else None),
         "run": _settle(RUN, "run", _is_run, newest),
