@@ -19,7 +19,7 @@ from core.metrics.segmentation import TRUTH, mean_dice, mean_iou
 from core.metrics.several import PairedDifference, between, in_words, level_of, p_words, together
 
 CLASS_FIGURES = {"classification": "recall", "segmentation": "dice"}
-MOST_MODELS = 8  # runs that are all held against one another by every figure; of more, by the one that decides
+MOST_MODELS = 12  # runs that are all held against one another by every figure; of more, by the one that decides
 
 
 class Judge:

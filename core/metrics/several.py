@@ -185,14 +185,15 @@ def paired_interval(gained: int, lost: int, n: int, level: float = LEVEL) -> Int
     knows it.
     Zou, Huang & Zhang 2009, https://doi.org/10.1016/j.csda.2008.10.001
     """
-    from scipy.stats import binomtest
+    from scipy.stats import beta
 
     moved = gained + lost
     few, many = wilson(moved, n, level)
     if not moved:
         return Interval(-many, many)
-    exact = binomtest(gained, moved).proportion_ci(level, method="exact")
-    low, high = (2 * float(bound) - 1 for bound in exact)
+    tail = (1 - level) / 2
+    low = float(2 * beta.ppf(tail, gained, lost + 1) - 1) if gained else -1.0
+    high = float(2 * beta.isf(tail, gained + 1, lost) - 1) if lost else 1.0
     share, lean = moved / n, (gained - lost) / moved
     return Interval(-_product_limit(share, -lean, few, many, -low), _product_limit(share, lean, few, many, high))
 

@@ -27,6 +27,8 @@ def details(found: Comparison, file: Path, question: str, metric: str) -> None:
     drawn["What differs"] = lambda: choices(found)
     drawn["Runs"] = lambda: runs(found)
     tabs(drawn)
+    if found.pairs and not found.disagreements:
+        st.caption("Pictures on which two runs disagree are looked for among 12 runs or fewer.")
 
 
 def every_pair(found: Comparison, question: str, metric: str) -> None:
