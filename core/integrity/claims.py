@@ -5,16 +5,19 @@ from math import ceil
 import numpy as np
 
 from core.data.health.finding import Finding
+from core.evaluate.classification import evaluate_table
 from core.evaluate.masks import MaskTable
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.segmentation import evaluate_masks
 from core.integrity.balance import TOO_WIDE, TOO_WIDE_CLASS, WIDE, WIDE_CLASS
 from core.integrity.run_report import Looked
-from core.integrity.run_subject import Judged, rights
+from core.integrity.run_subject import Judged, Table, rights
 from core.integrity.subject import MOST_EVIDENCE, number_of, some
 from core.metrics.classification import confusion
-from core.metrics.intervals import wilson
+from core.metrics.intervals import Interval, wilson
 from core.metrics.paired import paired
 from core.metrics.segmentation import HITS, PREDICTED, TRUTH, background_of, class_counts, mean_dice_interval
+from core.runs.hypothesis import Verdict
 
 CERTAIN = 0.05  # a chance below this is taken for none
 ENOUGH = 0.1  # width of an interval, from which on the size of a split needs no word
@@ -144,11 +147,46 @@ def too_small(judged: Judged) -> Looked:
     if not judged.tables:
         return Looked(unknown=NO_ANSWERS)
     findings, told = [], []
+    findings += [found for split, table in judged.tables.items() if (found := _undecided(judged, split, table))]
     for split, table in judged.tables.items():
         found = _few_masks(split, table) if isinstance(table, MaskTable) else _few(split, table)
         findings += [found] if isinstance(found, Finding) else []
         told += [found] if isinstance(found, str) else []
     return Looked(tuple(findings), "" if findings else f"Enough to judge by: {' and '.join(told)}.")
+
+
+def _undecided(judged: Judged, split: str, table: Table) -> Finding | None:
+    """What was claimed before the run began, where this split has too few pictures to decide it.
+
+    A claim against another run is not looked at here: `core.compare.hypothesis` scores it.
+    """
+    claim = judged.run.facts.hypothesis
+    if claim is None or claim.threshold is None:
+        return None
+    result = evaluate_masks(table) if isinstance(table, MaskTable) else evaluate_table(table)
+    of = next((row for row in result.per_class if row.label == claim.label), None) if claim.label else result
+    metric = claim.metric.removeprefix("mask_")
+    name = "interval" if metric == "accuracy" else f"{metric}_interval"
+    value, interval = getattr(of, metric, None), getattr(of, name, None)
+    if value is None or interval is None:
+        return None
+    away = Interval(interval.low - claim.threshold, interval.high - claim.threshold)
+    if claim.decide(away) is not Verdict.NOISE:
+        return None
+    return Finding(
+        "too-small",
+        "warning",
+        f"{number_of(len(table))} of {split} cannot decide what was claimed before the run. “{claim.sentence}” It is "
+        f"{value:.3f}, anything from {interval.low:.3f} to {interval.high:.3f} (95 % interval).",
+        "Neither say that it came true nor that it did not. More pictures, or folds, narrow the interval.",
+        figures={
+            "split": split,
+            "claim": claim.sentence,
+            "value": value,
+            "interval": list(interval),
+            "pictures": len(table),
+        },
+    )
 
 
 def _few(split: str, table: PredictionTable) -> Finding | str:

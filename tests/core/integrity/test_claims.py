@@ -1,5 +1,7 @@
 """Is there enough to claim anything: planted cases with their figures, and clean ones in which nothing may be said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -7,6 +9,7 @@ from sklearn.metrics import accuracy_score
 
 from core.integrity.claims import below_majority, enough_for, never_predicted, too_small
 from core.integrity.run_subject import Judged
+from core.runs.hypothesis import Hypothesis
 from tests.made_runs import answered, rows_dataset, wrong
 
 THREE = [0, 1, 2] * 40
@@ -102,6 +105,28 @@ def test_nothing_is_said_of_enough_pictures(judged, mistakes):
     looked = too_small(judged(THREE, wrong(THREE, mistakes)))
     assert looked.findings == ()
     assert "120 pictures of validation" in looked.told
+
+
+@pytest.mark.parametrize(
+    ("claim", "decided"),
+    [
+        (Hypothesis("accuracy", "raises", threshold=0.9), False),  # 0.942, from 0.884 to 0.971
+        (Hypothesis("accuracy", "raises", threshold=0.85), True),
+        (Hypothesis("accuracy", "lowers", threshold=0.8), True),
+        (Hypothesis("recall", "raises", label="dog", threshold=0.9), False),
+        (Hypothesis("accuracy", "raises", baseline="another-run"), True),
+    ],
+)
+def test_a_claim_that_so_few_pictures_cannot_decide_is_told(judged, claim, decided):
+    run = judged(THREE, wrong(THREE, 7))
+    facts = replace(run.run.facts, hypothesis=claim)
+    findings = too_small(Judged(run.workspace, replace(run.run, facts=facts))).findings
+    if decided:
+        assert findings == ()
+    else:
+        [found] = findings
+        assert claim.sentence in found.message
+        assert found.figures["interval"][0] < claim.threshold < found.figures["interval"][1]
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.8, 0.94, 1.0])
