@@ -62,7 +62,8 @@ def _limits(run: RunEvidence) -> list[str]:
 
 def repeat(evidence: Evidence) -> list[Block] | str:
     """Seeds, fingerprints and versions."""
-    rows: list[tuple[Cell, Cell, Cell]] = []
+    rows: list[tuple[Cell, ...]] = []
+    several = len(evidence.runs) > 1
     for run in evidence.runs:
         facts, recipe = run.facts, run.recipe
         told = [
@@ -74,10 +75,11 @@ def repeat(evidence: Evidence) -> list[Block] | str:
             ("made", moment(facts.created)),
             ("trained with", _versions(run) or "not written down"),
         ]
-        rows += [(Cell(run.name), Cell(what), Cell(value)) for what, value in told]
+        named = (Cell(run.name),) if several else ()
+        rows += [(*named, Cell(what), Cell(value)) for what, value in told]
     table = Table(
-        "What each run was made of",
-        (Column("run", left=True), Column("what", left=True), Column("value", left=True)),
+        "What each run was made of" if several else "What the run was made of",
+        (*([Column("run", left=True)] if several else []), Column("what", left=True), Column("value", left=True)),
         tuple(rows),
         "A recipe, a fingerprint and a seed give the same weights, bit for bit, on the same machine's CPU. The recipe "
         "is recipe.json in the bundle; `python -m core train DATASET --set ...` takes every field of it.",

@@ -6,7 +6,7 @@ from core.evaluate.predictions import PredictionTable
 from core.evaluate.results import Result
 from core.evaluate.segmentation import Means, SegmentationResult, Summary
 from core.figures.colours import class_colour
-from core.report import drawing
+from core.report import about_depth, drawing
 from core.report.document import Block, Cell, Column, Fact, Heading, Points, Table, Text
 from core.report.evidence import Evidence, RunEvidence
 from core.report.words import F1, IMAGES, MACRO, WILSON, bounds, count, listed, measured, percent, percents, share
@@ -88,7 +88,8 @@ def _overview(evidence: Evidence) -> Table:
                 (result.macro_f1, result.macro_f1_interval) if labels else (result.mean_iou, result.mean_iou_interval)
             )
             names = ("accuracy", "macro F1") if labels else ("mean Dice", "mean IoU")
-            cells = [Cell(f"{name} {measured(*value)}") for name, value in zip(names, (first, second), strict=True)]
+            named = zip(names, (first, second), strict=True)
+            cells = [Cell(f"{name} {share(value)}", interval=bounds(interval)) for name, (value, interval) in named]
             rows.append((Cell(run.name), Cell(split), Cell(f"{result.n:,}"), *cells))
     columns = (
         Column("run", left=True),
@@ -147,7 +148,10 @@ def _classes(run: RunEvidence, split: str, result: ClassificationResult, *, deta
         )
         blocks.append(drawn)
     blocks.append(table)
-    return [*blocks, *_matrix(result), *_pairs(run.tables[split])] if detailed else [Text(told), table]
+    if not detailed:
+        return [Text(told), table]
+    deeper = about_depth.blocks(run.depths[split]) if split in run.depths else []
+    return [*blocks, *_matrix(result), *_pairs(run.tables[split]), *deeper]
 
 
 def _matrix(result: ClassificationResult) -> list[Block]:
@@ -201,11 +205,11 @@ def _masks(result: SegmentationResult) -> list[Block]:
     rows = tuple(
         (
             Cell(row.label, mark=class_colour(place)),
-            Cell(measured(row.dice, row.dice_interval)),
-            Cell(measured(row.iou, row.iou_interval)),
-            Cell(measured(row.precision, row.precision_interval)),
-            Cell(measured(row.recall, row.recall_interval)),
-            Cell("–" if row.boundary is None else f"{row.boundary:.1f} {bounds(row.boundary_interval, 1)}".rstrip()),
+            measured_cell(row.dice, row.dice_interval),
+            measured_cell(row.iou, row.iou_interval),
+            measured_cell(row.precision, row.precision_interval),
+            measured_cell(row.recall, row.recall_interval),
+            Cell("–" if row.boundary is None else f"{row.boundary:.1f}", interval=bounds(row.boundary_interval, 1)),
             Cell(f"{row.images:,}"),
         )
         for place, row in enumerate(result.per_class)
@@ -240,10 +244,10 @@ def _means(result: SegmentationResult) -> Table:
     rows = tuple(
         (
             Cell(name),
-            Cell(measured(way.mean_dice, way.mean_dice_interval)),
-            Cell(measured(way.mean_iou, way.mean_iou_interval)),
-            Cell(measured(way.mean_precision, way.mean_precision_interval)),
-            Cell(measured(way.mean_recall, way.mean_recall_interval)),
+            measured_cell(way.mean_dice, way.mean_dice_interval),
+            measured_cell(way.mean_iou, way.mean_iou_interval),
+            measured_cell(way.mean_precision, way.mean_precision_interval),
+            measured_cell(way.mean_recall, way.mean_recall_interval),
         )
         for name, way in ways
     )
@@ -258,6 +262,11 @@ def _means(result: SegmentationResult) -> Table:
     if result.background is not None:
         note += " The last row is what answering nothing but background would get."
     return Table(f"Means over classes, {result.split}", columns, rows, f"{note} {IMAGES}.")
+
+
+def measured_cell(value: float | None, interval: tuple[float, float] | None) -> Cell:
+    """A number with its interval below it."""
+    return Cell(share(value), interval=bounds(interval))
 
 
 def score_of(result: Result) -> tuple[float | None, tuple[float, float] | None]:

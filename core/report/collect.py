@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from core.seeding import fingerprint
 from core.workspace import Workspace, write_json
 
 MOST_RUNS = 12  # of one report; more are a matter of the Compare page
+_CODE = (".py", ".j2", ".css")
 _SIDE = 320  # pixels, long side of a picture with its mask
 _MOST_FILES = 20  # of a finding that are named
 
@@ -82,11 +84,11 @@ def maker() -> dict[str, Any]:
     return {"code": code(), "versions": versions()}
 
 
+@cache
 def code() -> str:
     """16 digits that change with the code that computes and writes a report."""
     core = Path(__file__).parents[1]
-    files = [*(core / "report").rglob("*"), *(core / "evaluate").glob("*.py"), *(core / "metrics").glob("*.py")]
-    named = {path.relative_to(core).as_posix(): path for path in files if path.suffix in (".py", ".j2", ".css")}
+    named = {path.relative_to(core).as_posix(): path for path in core.rglob("*") if path.suffix in _CODE}
     return fingerprint(*(f"{name} {hashlib.sha256(_text(path)).hexdigest()}" for name, path in sorted(named.items())))
 
 

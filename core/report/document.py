@@ -57,6 +57,7 @@ class Cell:
     text: str
     shade: float = 0.0
     mark: str = ""
+    interval: str = ""  # of the number, to stand below it
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from core.compare.stored import compare_tables
 from core.data.health.finding import HealthReport
 from core.errors import FoveaError, InputError, shown
 from core.evaluate.classification import evaluate_table
+from core.evaluate.depth import Depth, depth_of
 from core.evaluate.masks import MaskTable
 from core.evaluate.predictions import PredictionTable
 from core.evaluate.results import Result
@@ -115,6 +116,11 @@ class RunEvidence:
             split: evaluate_masks(table) if isinstance(table, MaskTable) else evaluate_table(table)
             for split, table in self.tables.items()
         }
+
+    @cached_property
+    def depths(self) -> dict[str, Depth]:
+        """Ranking and calibration by split, computed anew; of classifiers, whose tables hold all probabilities."""
+        return {split: depth_of(table) for split, table in self.tables.items() if isinstance(table, PredictionTable)}
 
     def epochs(self) -> list[Entry]:
         """The entries of the journal that end an epoch."""

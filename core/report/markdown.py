@@ -65,7 +65,7 @@ def _(block: Found) -> str:
 def _(block: Table) -> str:
     heads = [plain(column.name) for column in block.columns]
     rules = [":---" if column.left or not place else "---:" for place, column in enumerate(block.columns)]
-    rows = [[plain(cell.text) for cell in row] for row in block.rows]
+    rows = [[plain(f"{cell.text} {cell.interval}") for cell in row] for row in block.rows]
     lines = [f"**{plain(block.title)}**", "", *("| " + " | ".join(row) + " |" for row in (heads, rules, *rows))]
     return "\n".join([*lines, *(["", f"*{plain(block.note)}*"] if block.note else [])])
 

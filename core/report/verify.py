@@ -84,11 +84,6 @@ def _verified(came: Received, folder: Path) -> Verification:
         computed = results(evidence)
         headline, runs = document.headline, tuple(evidence.asked["runs"])
         made = float(evidence.asked.get("made") or 0)
-        if (evidence.asked.get("maker") or {}).get("code") != code():
-            notes.append(
-                "This report was written by another version of Fovea than this one: sentences may differ for that "
-                "reason alone. Look at the numbers."
-            )
         found += _results(came, computed)
         found += _written(came, write_html(document, lambda picture: picture), write_markdown(document))
         numbers = sum(
@@ -96,6 +91,11 @@ def _verified(came: Received, folder: Path) -> Verification:
         )
         found += _hashes(came, found)
         found += _consequences(came, truth, computed)
+        if found and (evidence.asked.get("maker") or {}).get("code") != code():
+            notes.append(
+                "This report was written by another version of Fovea than this one: sentences may differ for that "
+                "reason alone. Look at the numbers."
+            )
     except _BROKEN as error:
         told = str(error) if isinstance(error, FoveaError) else f"{type(error).__name__}: {error}"
         found.append(Difference(came.name, "whole report", brief(told), "", "It cannot be written again from this."))

@@ -20,10 +20,10 @@ def write_document(evidence: Evidence) -> Document:
             continue
         written = row.write(evidence)
         if isinstance(written, str):
-            absent.append(f"{row.title}: {written}")
+            absent.append(f"{row.title} ({written.rstrip('.')})")
         else:
             sections.append(Section(row.name, row.title, tuple(written)))
-    closing = [f"Not in this report, since there was nothing to write. {one[0].upper()}{one[1:]}" for one in absent]
+    closing = [f"Not in this report, since there was nothing to write: {listed(absent)}."] if absent else []
     if left_out:
         closing.append(f"Left out by whoever made this report: {listed(left_out)}.")
     closing.append(

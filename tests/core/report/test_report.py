@@ -163,8 +163,8 @@ def test_what_was_left_out_is_named_and_what_must_not_be_left_out_stays(workspac
 def test_sections_without_anything_to_tell_say_why(workspace, run):
     told = text_of(html_of(workspace, run))
 
-    assert "Comparison: there is one run." in told
-    assert "Hypothesis: nothing was written down before these runs began." in told
+    assert "Comparison (there is one run)" in told
+    assert "Hypothesis (nothing was written down before these runs began)" in told
 
 
 def test_an_unknown_section_is_refused_with_the_names_there_are(workspace, run):
