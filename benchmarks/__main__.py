@@ -43,6 +43,7 @@ MEASUREMENTS = (
     Measurement("first_model"),
     Measurement("watchers", "--pairs 1 --images 60 --size 64 --watchers 2 --seconds 8"),
     Measurement("many_images", "--pairs 1 --images 4000 --size 32 --seconds 6"),
+    Measurement("many_runs", "--few 100 --times 3 --visits 3"),
     Measurement("segmentation", "--epochs 1"),
     Measurement("coverage", "--repeats 2 --sizes 50"),
     Measurement("duels", "--repeats 20 --runs 10 --images 60 --size 64"),

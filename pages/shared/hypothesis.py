@@ -15,9 +15,8 @@ from core.runs.store import Run
 from core.runs.summary import RunSummary
 from pages.shared import cache
 from pages.shared.cached.hypotheses import Key, scorings
-from pages.shared.pickers import run_line
 from pages.shared.technique_form import part
-from pages.shared.words import bounds, moment, plain, sentence
+from pages.shared.words import bounds, measured, moment, plain, sentence
 
 SCORE = "core.compare.hypothesis:score_hypothesis"
 SECONDS = 0.5  # between looks at a scoring at work
@@ -61,10 +60,10 @@ def form(dataset: Dataset, recipe: Recipe) -> Hypothesis | None:
             rows = {row.name: row.label for one in (False, True) for row in metrics_of(recipe.task, of_class=one)}
             of_class = {row.name for row in metrics_of(recipe.task, of_class=True)}
             labels = {name: f"{label} of a class" if name in of_class else label for name, label in rows.items()}
-            metric = st.selectbox("to", list(rows), format_func=labels.get, key=METRIC, persist_state="session")
+            metric = st.selectbox("The figure", list(rows), format_func=labels.get, key=METRIC, persist_state="session")
             label = ""
             if metric in of_class:
-                label = st.selectbox("of the class", list(dataset.classes), key=LABEL, persist_state="session")
+                label = st.selectbox("Of the class", list(dataset.classes), key=LABEL, persist_state="session")
             told = {
                 "raises": "by at least (points)",
                 "lowers": "by at least (points)",
@@ -81,13 +80,13 @@ def form(dataset: Dataset, recipe: Recipe) -> Hypothesis | None:
                 persist_state="session",
             )
             runs = _baselines(dataset, recipe)
-            against = {run.id: run_line(run) for run in runs} | {VALUE: "a fixed value"}
+            against = {run.id: _line(run) for run in runs} | {VALUE: "A fixed value"}
             chosen = st.selectbox(
-                "against", list(against), format_func=against.get, key=AGAINST, persist_state="session"
+                "Against", list(against), format_func=against.get, key=AGAINST, persist_state="session"
             )
             if chosen == VALUE:
                 value = st.number_input(
-                    "the value", 0.0, 1.0, step=0.01, format="%.3f", key=THRESHOLD, persist_state="session"
+                    "The value", 0.0, 1.0, step=0.01, format="%.3f", key=THRESHOLD, persist_state="session"
                 )
         text = st.text_area(
             "In your own words",
@@ -140,6 +139,11 @@ def _settle(dataset: Dataset, recipe: Recipe) -> None:
     ):
         if held.get(key) not in options:
             held[key] = options[0]
+
+
+def _line(run: RunSummary) -> str:
+    """A run of the same data in one line of plain text."""
+    return " · ".join([run.name, measured(run.score, run.interval), moment(run.created)])
 
 
 def _baselines(dataset: Dataset, recipe: Recipe) -> list[RunSummary]:
