@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import cache, export, predict_labels, predict_masks
+from pages.shared import cache, export, predict_labels, predict_masks, travel
 from pages.shared.guard import require_app
 from pages.shared.pickers import run_or_stop
 
@@ -35,5 +35,7 @@ st.caption("Show the model pictures of your own, and it answers at once.")
 run = run_or_stop(trained=True)
 cache.warm_model(run.paths)
 show = {"classification": predict_labels, "segmentation": predict_masks}[run.recipe.task]
-show.answers(run, pictures())
+taken = pictures()
+show.answers(run, taken)
+travel.panel(run, taken)
 export.panel(run)

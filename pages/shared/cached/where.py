@@ -2,12 +2,14 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from PIL import Image
 
 from core.data.dataset import Dataset, Sample
 from core.predict.answer import Explanation
+from core.predict.meaning import MapsCheck, read_check
 from core.runs.run import RunPaths
 from pages.shared import cache
 
@@ -26,17 +28,36 @@ def _explanations(folder: Path, stamp: tuple[int, int], files: list[tuple[str, s
 
 
 def explained(paths: RunPaths, name: str, picture: bytes, label: str) -> Explanation:
-    """Where the best weights of a classifier look for a class, "" for their answer, in one picture."""
+    """Where the best weights of a classifier look for a class, "" for the one they answer, in one picture."""
     return cache.explanation(paths, name, picture, label, None)
 
 
-def drawn(found: Explanation, opacity: float = OPACITY) -> bytes:
-    """The picture with its heat over it, as a JPEG for the screen."""
-    return _drawn(found.picture, found.heat, opacity)
+def checked(paths: RunPaths) -> MapsCheck | None:
+    """What is stored of the check of a run's maps, if it was made with the weights that are the best now."""
+    return _checked(paths, cache.stamp_of(paths.maps_check), cache.stamp_of(paths.best))
 
 
-@st.cache_data(max_entries=512, max_size="100MiB", show_spinner=False)
-def _drawn(picture: bytes, heat: bytes, opacity: float) -> bytes:
+def checks() -> dict[str, Any]:
+    """Checks at work on this server, by the id of their run."""
+    return _checks(cache.workspace().root)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _checks(root: Path) -> dict[str, Any]:
+    return {}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _checked(paths: RunPaths, *stamps: tuple[int, int]) -> MapsCheck | None:
+    return read_check(paths)
+
+
+def drawn_over(picture: bytes, heat: bytes, opacity: float = OPACITY) -> bytes:
+    """A picture with heat over it, as a JPEG for the screen."""
+    return cache.drawn_heat(picture, heat, size_of(picture), opacity)
+
+
+def size_of(picture: bytes) -> tuple[int, int]:
+    """Width and height of a picture in pixels."""
     with Image.open(BytesIO(picture)) as image:
-        size = image.size
-    return cache.drawn_heat(picture, heat, size, opacity)
+        return image.size
