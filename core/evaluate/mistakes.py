@@ -47,6 +47,21 @@ def of_cell(table: PredictionTable, truth: int, predicted: int) -> list[Mistake]
     return _described(table, np.flatnonzero((table.truth == truth) & (table.predicted == predicted)))
 
 
+def extremes(table: PredictionTable, place: int, n: int) -> tuple[list[Mistake], list[Mistake]]:
+    """Of the images that truly are of a class, the `n` that the model is surest of being so, and the `n` that it finds
+    least likely, most extreme first; none stands on both sides.
+
+    Raises ValueError for a number that is no class.
+    """
+    if not 0 <= place < len(table.classes):
+        raise ValueError(f"class {place} of {len(table.classes)}")
+    rows = np.flatnonzero(table.truth == place)
+    rows = rows[np.argsort(-table.probabilities[rows, place], kind="stable")]
+    best = min(n, (len(rows) + 1) // 2)
+    worst = min(n, len(rows) - best)
+    return [_mistake(table, row) for row in rows[:best]], [_mistake(table, row) for row in rows[::-1][:worst]]
+
+
 def confused_pairs(table: PredictionTable) -> list[ConfusedPair]:
     """Every pair of classes of which one was taken for the other, most frequent first, then in class order."""
     counts = confusion(table.truth, table.predicted, len(table.classes))
@@ -63,14 +78,16 @@ def _described(table: PredictionTable, rows: np.ndarray) -> list[Mistake]:
     """The rows as mistakes, surest first; equally sure ones in the order of the table."""
     predicted = table.predicted
     confidence = table.probabilities[rows, predicted[rows]]
-    return [
-        Mistake(
-            id=table.ids[row],
-            file=table.files[row],
-            truth=table.classes[table.truth[row]],
-            predicted=table.classes[predicted[row]],
-            confidence=float(table.probabilities[row, predicted[row]]),
-            probability_of_truth=float(table.probabilities[row, table.truth[row]]),
-        )
-        for row in rows[np.argsort(-confidence, kind="stable")]
-    ]
+    return [_mistake(table, row) for row in rows[np.argsort(-confidence, kind="stable")]]
+
+
+def _mistake(table: PredictionTable, row: int) -> Mistake:
+    answer = int(table.probabilities[row].argmax())
+    return Mistake(
+        id=table.ids[row],
+        file=table.files[row],
+        truth=table.classes[table.truth[row]],
+        predicted=table.classes[answer],
+        confidence=float(table.probabilities[row, answer]),
+        probability_of_truth=float(table.probabilities[row, table.truth[row]]),
+    )

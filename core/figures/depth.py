@@ -77,7 +77,7 @@ def confidence_bars(bins: Sequence[Bin], *, unit: str = "images") -> go.Figure:
             hovertemplate=f"%{{y:,}} {unit}<extra></extra>",
         )
     )
-    quiet(figure, height=BARS, y=unit)
+    quiet(figure, height=BARS)
     figure.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False)
     figure.update_layout(margin={"t": 4})
     return figure

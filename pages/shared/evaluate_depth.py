@@ -29,9 +29,13 @@ ABOUT = {
 
 def figure(label: str, value: float | None, interval: Interval | None, about: str, *, signed: bool = False) -> None:
     """A number with its interval under it, and in its tooltip what it is and how the interval was made."""
-    shown = "–" if value is None else f"{value:+.3f}" if signed else share(value)
-    under = (f"[{interval.low:+.3f} to {interval.high:+.3f}]" if signed and interval else bounds(interval)) or None
-    st.metric(label, shown, delta=under, delta_color="off", delta_arrow="off", help=about)
+    shown = "–" if value is None else _signed(value) if signed else share(value)
+    under = f"[{_signed(interval.low)} to {_signed(interval.high)}]" if signed and interval else bounds(interval)
+    st.metric(label, shown, delta=under or None, delta_color="off", delta_arrow="off", help=about)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "\u2212")  # a minus as long as the plus
 
 
 def told(name: str) -> str:
@@ -123,6 +127,7 @@ def calibration(run: Run, split: str) -> None:
     drawing = calibration_curve(told_of.bins)
     left.plotly_chart(drawing, key="calibration_curve", config=PLAIN_FIGURE, alt="Share that is right by confidence")
     with right:
+        st.caption("How many images the model is so sure of")
         st.plotly_chart(
             confidence_bars(told_of.bins), key="calibration_bars", config=PLAIN_FIGURE, alt="Images by confidence"
         )
@@ -182,19 +187,18 @@ def _bins(bins: tuple, said: str, true: str, unit: str, method: str) -> None:
     rows = [
         {
             said: f"{100 * one.low:.0f}–{100 * one.high:.0f} %",
-            "mean": one.confidence,
-            true: one.accuracy,
+            "mean": f"{one.confidence:.1%}",
+            true: f"{one.accuracy:.1%}",
             "95 %": bounds(one.interval),
             unit: one.n,
         }
         for one in bins
         if one.n
     ]
-    number = st.column_config.NumberColumn(format="percent", width="small")
     st.dataframe(
         rows,
         hide_index=True,
         key="calibration_bins",
-        column_config={"mean": number, true: number, "95 %": st.column_config.TextColumn(help=f"Method: {method}.")},
+        column_config={"95 %": st.column_config.TextColumn(help=f"Of the share in the column before. {method}.")},
         alt="Calibration by bin",
     )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.evaluate.classification import ClassificationResult
-from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, confused_pairs, of_cell
+from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, confused_pairs, extremes, of_cell
 from core.evaluate.predictions import PredictionTable
 from core.figures.confusion import confusion_matrix
 from core.runs.store import Run
@@ -15,10 +15,11 @@ from pages.shared.evaluate_split import caveat
 from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.pickers import or_stop
-from pages.shared.words import bounds, plain, share, shorten
+from pages.shared.words import bounds, measured, plain, share, shorten
 
 MOST_PAIRS = 6
 MOST_MISTAKES = 96
+MOST_EXTREME = 8
 
 
 def report(run: Run, result: ClassificationResult, dataset: Dataset | None) -> None:
@@ -40,6 +41,7 @@ def report(run: Run, result: ClassificationResult, dataset: Dataset | None) -> N
     tabs(
         {
             "Every class": lambda: per_class(result),
+            "Best and worst": lambda: best_and_worst(run, dataset, table),
             **evaluate_depth.tabs_of(run, result.split),
             "Test-time augmentation": lambda: evaluate_views.panel(run, result.split),
             "Where it looks": lambda: where.panel(run, dataset, table),
@@ -86,11 +88,59 @@ def per_class(result: ClassificationResult) -> None:
         }
         for row in result.per_class
     ]
+    if told := _extremes(result):
+        st.markdown(told)
     st.dataframe(rows, hide_index=True, column_config=columns, key="per_class", alt="Scores of every class")
     st.caption(
         "Recall: share of a class's images that were found. Precision: share of its answers that are right. "
-        "An empty cell is undefined."
+        "An empty cell is undefined. 95 % intervals by Wilson; of F1, by Wilson on the cases that concern the class."
     )
+
+
+def _extremes(result: ClassificationResult) -> str:
+    """Which class fares best and which worst, in a sentence that says whether that may be chance."""
+    known = [row for row in result.per_class if row.f1 is not None]
+    if len(known) < 2:
+        return ""
+    known.sort(key=lambda row: row.f1)
+    worst, best = known[0], known[-1]
+    apart = worst.f1_interval.high < best.f1_interval.low
+    told = "" if apart else " Their intervals overlap, so the order may be chance."
+    return (
+        f"**Best: {plain(best.label, 40)}**, F1 {measured(best.f1, best.f1_interval)}. "
+        f"**Worst: {plain(worst.label, 40)}**, F1 {measured(worst.f1, worst.f1_interval)}.{told}"
+    )
+
+
+def best_and_worst(run: Run, dataset: Dataset | None, table: PredictionTable) -> None:
+    """Of one class, the images that the model is surest of, and those that it finds least likely to be of it."""
+    there = [place for place in range(len(table.classes)) if (table.truth == place).any()]
+    place = st.selectbox("Class", there, 0, lambda one: table.classes[one], key=f"extremes_{run.id}", width=260)
+    best, worst = extremes(table, place if place in there else there[0], MOST_EXTREME)
+    for column, title, shown, key in zip(
+        st.columns(2, gap="medium"),
+        ("Surest of being so", "Least likely, says the model"),
+        (best, worst),
+        ("best", "worst"),
+        strict=True,
+    ):
+        with column:
+            st.markdown(f"**{title}**")
+            if dataset is None:
+                st.dataframe([vars(one) for one in shown], hide_index=True, key=f"extremes_{key}")
+            elif shown:
+                gallery.sheet([_extreme(dataset, one) for one in shown], f"extremes_{key}", width=104)
+            else:
+                st.markdown("There is only one image of this class.")
+    st.caption("Under each picture: how probable the model finds its true class, and what it answered where not that.")
+
+
+def _extreme(dataset: Dataset, shown: Mistake) -> tuple[Path, str, str]:
+    called = f"{shown.probability_of_truth:.2f}"
+    if shown.predicted != shown.truth:
+        called += f" · {shorten(shown.predicted, 14)}"
+    told = f"{shown.file}: {shown.truth} with {shown.probability_of_truth:.2f}, called {shown.predicted}"
+    return dataset.thumbnail(dataset.sample(shown.id)), called, told
 
 
 def matrix(run: Run, result: ClassificationResult) -> tuple[int, int] | None:
