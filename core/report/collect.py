@@ -30,6 +30,7 @@ from core.figures.overlay import draw_errors, draw_overlay
 from core.integrity.run_checks import check_run
 from core.machine import versions
 from core.metrics.segmentation import background_of
+from core.predict.meaning import read_check
 from core.report.about_mistakes import MASK_VIEWS, mistakes, worst
 from core.report.evidence import ASKED, DATA, HEALTH, PICTURE_FOLDER, PICTURES, RUNS, RunEvidence
 from core.report.sections import insist_on_sections
@@ -118,11 +119,13 @@ def _run(workspace: Workspace, run: Run, folder: Path, wanted: Sequence[str]) ->
     splits = ["validation"]
     if openings(here) and current_result(here, "test") is not None:
         splits.append("test")
-    names = ("recipe", "facts", "split", "state", "epochs", "clock", "seal", "best_facts", "score", "maps_check")
+    names = ("recipe", "facts", "split", "state", "epochs", "clock", "seal", "best_facts", "score")
     for name in names:
         _copy(getattr(here, name), getattr(there, name))
     for split in splits:
         _copy(here.predictions(split), there.predictions(split))
+    if read_check(here) is not None:  # one that is about these weights
+        _copy(here.maps_check, there.maps_check)
     if name := read_labels(here.labels).name:
         write_labels(there.labels, Labels(name=name))  # notes and tags are between a person and the run
     if "integrity" in wanted:

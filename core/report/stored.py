@@ -5,7 +5,8 @@ These findings rest on images, on other runs, on weights: a bundle holds what wa
 
 from core.errors import InputError
 from core.integrity.run_report import IntegrityReport
-from core.report.document import Block, Found, Heading, Points, Text
+from core.predict.meaning import MapsCheck
+from core.report.document import Block, Cell, Column, Found, Heading, Points, Table, Text
 from core.report.evidence import Evidence, RunEvidence
 from core.report.words import bounds, count, moment, share
 from core.runs.hypothesis import HypothesisScore, Verdict
@@ -85,4 +86,29 @@ def _scored(run: RunEvidence) -> list[Block]:
 
 def explanation(evidence: Evidence) -> list[Block] | str:
     """Whether the maps of where the networks look say more than those of random weights."""
-    return "nobody had checked whether heat maps mean anything for this network."
+    blocks: list[Block] = []
+    for run in evidence.runs:
+        stored = run.stored(run.paths.maps_check.name)
+        if stored is None:
+            continue
+        try:
+            check = MapsCheck.from_json(stored)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"The check of the maps of {run.id} cannot be read", found=str(error)) from error
+        if len(evidence.runs) > 1:
+            blocks.append(Heading(run.name))
+        blocks += [Text(check.sentence, "lead"), _likeness(check)]
+    return blocks or "nobody had checked whether heat maps mean anything for these networks"
+
+
+def _likeness(check: MapsCheck) -> Table:
+    kinds = (("all weights drawn anew", check.whole), ("only the head drawn anew", check.head))
+    rows = tuple((Cell(name), Cell(share(one.mean), interval=bounds(one.interval))) for name, one in kinds)
+    how = "95 % interval for other pictures and other random weights"
+    columns = (Column("compared with a network of", left=True), Column("likeness of the maps", how))
+    note = (
+        f"Mean rank correlation (Spearman) of the maps of {count(check.pictures, 'validation picture')} and of "
+        f"{count(check.draws, 'network')} of random weights: 1 is the same map, 0 an unrelated one. {how}. After "
+        "Adebayo et al., 2018: maps that a random network draws just as well show nothing that was learned."
+    )
+    return Table("Likeness to the maps of random weights", columns, rows, note)
