@@ -54,7 +54,9 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace, workspace: Workspace) -> dict:
     dataset = Library(workspace).get(arguments.dataset)
-    expected = None if arguments.hypothesis is None else parse(arguments.hypothesis)
+    expected = None
+    if arguments.hypothesis is not None:
+        expected = parse(arguments.hypothesis).checked(dataset.task, dataset.classes)
     recipe = recipe_from(arguments, workspace, dataset)
     if not arguments.detach:  # a detached run is to answer at once; what only torch can tell is found by its worker
         from core.train.rehearsal import rehearse
