@@ -17,6 +17,8 @@ def verdict(
         why = next((run.apart for run in runs if run.apart), "")
         return f"These runs cannot be held against one another. {why}".strip(), MODELS
     score = compared[0].scores[0]
+    if any(run.scores[0].value is None for run in compared):
+        return f"These images do not say what the {score.label} of every run is, so nothing can be compared.", MODELS
     of_recipes = _deciding(pairs, RECIPES, score.name)
     of_models = _deciding(pairs, MODELS, score.name)
     if len(recipes) == 1:
@@ -43,7 +45,8 @@ def cautions(split: str, common: Common | None, kept: Sequence[Run], recipes: Se
         return ()
     told = []
     if split == "validation":
-        told.append("Each run is judged at its best epoch on these very images, which flatters all of them.")
+        more = ", and those with more epochs a little more" if len({run.recipe.epochs for run in kept}) > 1 else ""
+        told.append(f"Each run is judged at its best epoch on these very images, which flatters all of them{more}.")
     else:
         told.append("The more runs are compared on the test split, the less it is one.")
     if common.left_out:

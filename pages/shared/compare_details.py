@@ -110,7 +110,7 @@ def choices(found: Comparison) -> None:
         if len(found.choices) > 1
         else "One choice differs, so a difference beyond chance is due to it."
         if found.of(RECIPES, found.metrics[0][0])
-        else "One choice differs, and the seed or its luck may."
+        else "One choice differs. Whether it made the difference, or the seed did, takes several seeds to tell."
     )
 
 

@@ -64,7 +64,7 @@ def pictures(found: Comparison) -> None:
 
 
 def _kinds(found: Comparison, gap: Disagreement) -> dict[str, str]:
-    first, second = (shorten(found.named(id), 24) for id in (gap.first, gap.second))
+    first, second = (plain(shorten(found.named(id), 24)) for id in (gap.first, gap.second))  # buttons read Markdown
     if found.task == "segmentation":
         return {"only_first": f"{first} is better", "only_second": f"{second} is better"}
     return {

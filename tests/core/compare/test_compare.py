@@ -1,6 +1,9 @@
 """Comparisons of runs whose answers are known: what they say, and what they refuse to say."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -242,8 +245,6 @@ def test_runs_judged_by_other_images_stand_beside(workspace, data, compare):
     one, two = answered_run(workspace, data, range(10)), answered_run(workspace, data, range(4), seed=1)
     table = PredictionTable.read(two.paths.predictions("validation"))
     elsewhere = tuple(f"9{id[1:]}" for id in table.ids[:100])
-    from dataclasses import replace
-
     replace(table, ids=elsewhere + table.ids[100:]).write(two.paths.predictions("validation"))
     assert "shares 20 of 120" in compare(one, two).runs[1].apart
 
@@ -298,6 +299,14 @@ def test_masks_are_compared_image_by_image(workspace, compare):
     assert "the same experiment" in found.verdict, "one recipe and one seed, however the masks came about"
 
 
+def test_masks_without_any_object_say_nothing(workspace, compare):
+    truths = [box(0, 0, 0, 0)] * 12
+    data = masked_dataset(workspace, ("background", "box"), truths)
+    found = compare(*(evaluated_run(workspace, data, truths, truths) for _ in range(2)))
+    assert "do not say what the mean Dice of every run is" in found.verdict
+    assert not found.of(MODELS, "mean_dice")
+
+
 # What is kept
 
 
@@ -322,9 +331,6 @@ def test_a_damaged_comparison_counts_as_none(workspace, data):
 
 
 def test_reading_a_comparison_loads_neither_torch_nor_statistics(workspace, data):
-    import subprocess
-    import sys
-
     ids = [answered_run(workspace, data, range(9), seed=seed).id for seed in range(2)]
     compare_runs(str(workspace.root), ids)
     code = (
