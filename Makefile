@@ -12,10 +12,10 @@ run: $(VENV)/run.stamp  ## start the bench in the browser
 test: $(VENV)/test.stamp  ## style check, then the tests; browser tests too where Chromium is or can be installed
 	@.ci/chromium
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -m "not slow or browser"
+	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/test.stamp  ## the other tests: real training, real processes that are killed
-	$(BIN)/python -m pytest -m "slow and not browser"
+test-slow: $(VENV)/test.stamp  ## the other tests: real training, processes that are killed, more looks at every page
+	$(BIN)/python -m pytest -m slow
 
 bench: $(VENV)/bench.stamp  ## every measurement of benchmarks/, the shortest first; what each found is told at the end
 	@.ci/chromium

@@ -19,11 +19,15 @@ from core.runs.store import RunStore
 from core.runs.summary import RunSummary
 from core.workspace import Workspace, read_json
 from tests.browser.conftest import assert_well, renews_the_readme, settle
-from tests.browser.screens import SCREENS, put_into_the_readme, take, window
+from tests.browser.screens import put_into_the_readme, take, window
 from tests.browser.server import end_workers, serving
 from tests.browser.steps import button, choose, type_number
 
 PAGES = ("data", "augment", "train", "runs", "evaluate", "predict", "report", "autopsy")
+LOOKS = [  # each screen and each scheme early, the other two ways to bring them together last
+    *[("1440x900", "light"), ("390x844", "dark")],
+    *[pytest.param(*look, marks=pytest.mark.slow) for look in (("1440x900", "dark"), ("390x844", "light"))],
+]
 README_PICTURES = ("train", "augment", "evaluate")
 
 
@@ -107,8 +111,7 @@ def _cells(workspace: Workspace) -> list[FilePayload]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize(("screen", "scheme"), LOOKS)
 def test_no_page_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, lived_in):
     [card] = Library(lived_in).cards()
     with serving(lived_in.root) as address, window(browser, screen, scheme) as page:
@@ -150,8 +153,7 @@ def with_masks(tmp_path_factory) -> Workspace:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize(("screen", "scheme"), LOOKS)
 def test_no_page_about_masks_breaks_or_scrolls_sideways(scheme, screen, browser: Browser, with_masks):
     two, three = (
         next(run for run in RunStore(with_masks).list() if (run.name == "Two classes") == it) for it in (1, 0)
