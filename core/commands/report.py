@@ -41,7 +41,8 @@ def _show_report(answer: dict[str, Any]) -> Iterator[str]:
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle, or a report.html that came alone")
+    told = "a bundle, packed or unpacked, or a report.html that came alone"
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help=told)
 
 
 def _verify(arguments: argparse.Namespace, workspace: Workspace) -> dict[str, Any]:

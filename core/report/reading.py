@@ -21,7 +21,7 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[Piece] = []
-        self._section = "Beginning"
+        self._section = "First page"
         self._part = self._block = self._row = ""
         self._columns: list[str] = []
         self._column = -1
@@ -42,7 +42,7 @@ class _Reader(HTMLParser):
         if tag == "section":
             self._section, self._part, self._block = told.get("id") or "section", "", ""
         elif tag == "footer":
-            self._section, self._part, self._block = "End", "", ""
+            self._section, self._part, self._block = "Closing words", "", ""
         elif tag == "figure":
             self._block = ""
         elif tag == "thead":
@@ -108,7 +108,7 @@ def pieces_of_markdown(text: str) -> list[Piece]:
 
 def _lines(text: str) -> Iterator[Piece]:
     first = next((line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")), "")
-    section, block, columns = "Beginning", "", []
+    section, block, columns = "First page", "", []
     for line in text.splitlines():
         if line.startswith("#"):
             section, block, columns = line.lstrip("# ").strip(), "", []

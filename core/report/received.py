@@ -51,6 +51,8 @@ def is_result(name: str) -> bool:
 def receive(path: Path, name: str = "") -> Received:
     """Read a bundle or a page. Raises InputError for what is neither, ArchiveError for a zip that would do harm."""
     name = name or path.name
+    if path.is_dir():
+        return _sorted(_in_folder(path, name), name)
     try:
         with path.open("rb") as file:
             beginning = file.read(4)
@@ -72,7 +74,19 @@ def receive(path: Path, name: str = "") -> Received:
 
 
 def _bundle(path: Path, name: str) -> Received:
-    files = _unpacked(path)
+    return _sorted(_unpacked(path), name)
+
+
+def _in_folder(folder: Path, name: str) -> dict[str, bytes]:
+    """The files of a bundle that somebody has unpacked; links are left alone."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    if sum(path.stat().st_size for path in paths) > LARGEST:
+        raise InputError(f"{shown(name)} is too large", expected=f"at most {LARGEST // MIB} MB")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def _sorted(files: dict[str, bytes], name: str) -> Received:
+    """What came, in whatever folder of its own it lay."""
     folder = next((one.removesuffix(MANIFEST) for one in files if one.split("/")[-1] in (MANIFEST, PAGE)), "")
     files = {one.removeprefix(folder): data for one, data in files.items() if one.startswith(folder)}
     if MANIFEST not in files and PAGE not in files:

@@ -54,7 +54,7 @@ def test_the_bundle_is_downloaded_one_number_is_changed_and_the_page_says_which(
         expect(told).to_contain_text("Everything matches", timeout=MINUTE)
         dropped.set_input_files(tmp_path / "prettier.zip")
         expect(told).to_contain_text("1 place in report.html does not match", timeout=MINUTE)
-        expect(told).to_contain_text("Beginning")
+        expect(told).to_contain_text("First page")
         number = html[html.rindex(" ", 0, place) + 1 : place]
         expect(told).to_contain_text(f"found {number}{after}")
         expect(told).to_contain_text(f"should be {number}{before}")

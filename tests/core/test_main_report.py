@@ -33,7 +33,7 @@ def test_a_report_is_written_and_verified_and_a_changed_number_is_named(workspac
     code, told, _ = answer("verify", zipped(out, files | {"report.html": page}))
     assert (code, told["matches"]) == (0, False)
     [one] = told["differences"]
-    assert (one["file"], one["place"], one["found"], one["recomputed"]) == ("report.html", "Beginning", "76.5", "67.5")
+    assert (one["file"], one["place"], one["found"], one["recomputed"]) == ("report.html", "First page", "76.5", "67.5")
 
 
 def test_in_words_the_differences_and_what_cannot_be_known_are_told(workspace, capsys, tmp_path):

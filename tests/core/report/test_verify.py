@@ -92,6 +92,26 @@ def test_a_bundle_packed_again_in_a_folder_of_its_own_matches(bundle, tmp_path):
     assert verify(zipped(tmp_path / "report.zip", files | {"__MACOSX/._my report": b"junk"})).matches
 
 
+def test_a_bundle_that_was_unpacked_is_checked_as_well(bundle, tmp_path):
+    for name, data in unzipped(bundle).items():
+        (tmp_path / "unpacked" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "unpacked" / name).write_bytes(data)
+    assert verify(str(tmp_path / "unpacked")).matches
+
+    page = tmp_path / "unpacked" / PAGE
+    page.write_bytes(page.read_bytes().replace(b"67.5 %", b"76.5 %", 1))
+    assert [one.found for one in verify(str(tmp_path / "unpacked")).differences] == ["76.5"]
+
+
+def test_a_page_of_nothing_but_brackets_is_not_read_to_its_end(bundle, tmp_path):
+    files = unzipped(bundle)
+    edited = files[PAGE].replace(b"</main>", b"<![" * 200_000)
+    found = verify(zipped(tmp_path / "edited.zip", files | {PAGE: edited}))
+
+    [one] = found.differences
+    assert (one.file, one.place) == (PAGE, "whole file")
+
+
 def test_line_ends_of_another_system_change_nothing_that_is_said(bundle, tmp_path):
     (tmp_path / "page.html").write_bytes(unzipped(bundle)[PAGE].replace(b"\n", b"\r\n"))
 
@@ -139,13 +159,13 @@ def test_a_changed_answer_says_what_the_results_would_have_become(bundle, tmp_pa
 @pytest.mark.parametrize(
     ("before", "after", "place"),
     [
-        (b"67.5 %", b"97.5 %", "Beginning"),
+        (b"67.5 %", b"97.5 %", "First page"),
         (b"<h2>Limits</h2>", b"<h2>Strengths</h2>", "Limits"),
         (b"The test split was opened 1 time", b"The test split was opened 0 times", "Limits"),
-        (b"color-scheme: light", b"color-scheme: light; } #limits { display: none", "Beginning"),
-        (b"</main>", b"<p>All reviewers were convinced.</p></main>", "End"),
-        (b"</main>", b"<!-- hidden --></main>", "End"),
-        (b"</head>", b"<script>document.title = 1</script></head>", "Beginning"),
+        (b"color-scheme: light", b"color-scheme: light; } #limits { display: none", "First page"),
+        (b"</main>", b"<p>All reviewers were convinced.</p></main>", "Closing words"),
+        (b"</main>", b"<!-- hidden --></main>", "Closing words"),
+        (b"</head>", b"<script>document.title = 1</script></head>", "First page"),
     ],
 )
 def test_words_markup_and_what_hides_are_checked_like_numbers(bundle, tmp_path, before, after, place):
