@@ -26,7 +26,7 @@ from core.integrity.autopsy.decidable import CLOSE, GOOD, can_place, can_refuse,
 from core.integrity.autopsy.leaks import find_leak
 from core.integrity.autopsy.repeats import period_of
 from core.integrity.autopsy.shares import CONSTANT, ceiling
-from core.integrity.autopsy.weighing import weigh
+from core.integrity.autopsy.weighing import tempered, weigh
 
 ACCURACIES = (0.6, 0.7, 0.8, 0.9, 0.98)
 CLASSES = (2, 3, 5, 10, 20)
@@ -335,7 +335,7 @@ def show(fault: str, pools: list[Pool], trials: int, sure: list[tuple[float, boo
         _, _, weights, named = weigh(planted.answers)
         decides = decidable(cause, clean, planted)
         right[decides].append(named == cause)
-        sure.append((weights[named], named == cause))
+        sure.append((tempered(weights)[named], named == cause))
         if named != cause and decides:
             taken[named] += 1
     figures = [f"{len(found):>10}{f'{np.mean(found):.1%}' if found else '–':>8}   " for found in right.values()]

@@ -6,7 +6,7 @@ them is a model of a classifier: the answers to class c are drawn from a Dirichl
 
     share of class j = mu [j is c] + (1 - mu) q_j,    with the weight of s answers,
 
-q being the shares of all answers. `mu` says how good the model is, `s` how much classes differ (a small s allows that
+q being the shares of these answers. `mu` says how good the model is, `s` how much classes differ (a small s allows that
 one class is hardly ever found and another is taken for it). Both are unknown and averaged over. With mu = 0 and s
 without bound the answers have nothing to do with the truth: that is what every score is told relative to, so claims
 that explain different rows can be compared, and rows that a claim leaves out count as unexplained.
@@ -16,13 +16,14 @@ The Dirichlet-multinomial and its use for tables: Gunel & Dickey 1974, https://d
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 _MU = np.array([0.04, 0.1, 0.2, 0.32, 0.45, 0.6, 0.72, 0.83, 0.91, 0.96, 0.99])
 _S = np.array([5.0, 20.0, 100.0, 2000.0])
 _S_WEIGHTS = np.array([0.2, 0.3, 0.3, 0.2])
-_WEAK = np.array([0.03, 0.06, 0.1])  # mu of models that know hardly anything
+_WEAK = np.array([0.02, 0.05])  # mu of models that know hardly anything
 _LOOSE = np.array([1.0, 4.0, 15.0, 60.0])  # s of answers that depend on the truth in some other way
 
 
@@ -37,23 +38,39 @@ class Agreement:
         """The shares q (K,) of the answers, none of them zero."""
         return (self.totals + 0.5) / (self.totals.sum() + 0.5 * len(self.totals))
 
-    def score(self, counts: np.ndarray, favoured: np.ndarray | None = None) -> float:
+    def of(self, counts: np.ndarray) -> Self:
+        """The same for the answers in a table of counts alone: in a part of rows in some order, classes have other
+        shares, and that explains nothing."""
+        return type(self)(counts.sum(axis=0))
+
+    def score(self, counts: np.ndarray, favoured: np.ndarray | None = None, *, alike: bool = False) -> float:
         """Log of how much better than independence a model explains counts (K, K), rows = truth.
 
-        `favoured` (K,) says which answer means each class; by default its own.
+        `favoured` (K,) says which answer means each class; by default its own. `alike` leaves out models that never
+        find one class and always find another, as whole blocks of rows in the wrong place make it look.
         """
-        weights = np.log(_mu_weights())[:, None] + np.log(_S_WEIGHTS)[None]
-        return float(_logsumexp(self._grid(counts, favoured, _MU, _S) + weights) - self._independent(counts))
+        some = slice(int(alike), None)
+        weights = np.log(_mu_weights())[:, None] + np.log(_S_WEIGHTS[some] / _S_WEIGHTS[some].sum())[None]
+        own = self.of(counts)
+        return float(_logsumexp(own._grid(counts, favoured, _MU, _S[some]) + weights) - own._independent(counts))
+
+    def apart(self, counts: np.ndarray) -> float:
+        """What it explains, in nats, that the answers in counts have other shares than those that are left out."""
+        inside = counts.sum(axis=0)
+        parts = (inside, self.totals - inside)
+        return float(sum(part @ np.log(type(self)(part).shares / self.shares) for part in parts if part.sum()))
 
     def weak(self, counts: np.ndarray) -> float:
         """The same for answers that are hardly better than guessing."""
-        found = self._grid(counts, None, _WEAK, _S[-1:])
-        return float(_logsumexp(found - np.log(found.size)) - self._independent(counts))
+        own = self.of(counts)
+        found = own._grid(counts, None, _WEAK, _S[-1:])
+        return float(_logsumexp(found - np.log(found.size)) - own._independent(counts))
 
     def loose(self, counts: np.ndarray) -> float:
         """The same for answers that depend on the truth, but not class by class."""
-        found = self._grid(counts, None, np.zeros(1), _LOOSE)
-        return float(_logsumexp(found - np.log(found.size)) - self._independent(counts))
+        own = self.of(counts)
+        found = own._grid(counts, None, np.zeros(1), _LOOSE)
+        return float(_logsumexp(found - np.log(found.size)) - own._independent(counts))
 
     def mapping(self, counts: np.ndarray) -> np.ndarray:
         """Which answer most likely means each class, (K,): the best assignment under the same model.
@@ -63,9 +80,9 @@ class Agreement:
         """
         from scipy.optimize import linear_sum_assignment
 
-        best, most = np.arange(len(counts)), -np.inf
+        best, most, shares = np.arange(len(counts)), -np.inf, self.of(counts).shares
         for mu, s in ((0.6, 12.0), (0.8, 40.0), (0.5, 2000.0)):
-            base = s * (1 - mu) * self.shares[None]
+            base = s * (1 - mu) * shares[None]
             gain = _rising(base + s * mu, counts) - _rising(np.broadcast_to(base, counts.shape), counts)
             gain = gain + 1e-6 * np.eye(len(counts))
             _, columns = linear_sum_assignment(gain, maximize=True)

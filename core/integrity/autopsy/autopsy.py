@@ -10,10 +10,12 @@ from core.integrity.autopsy.case import Case
 from core.integrity.autopsy.claims import Claim, counts_of
 from core.integrity.autopsy.decidable import can_place, can_refuse, claims_of, lift_of, shares_of
 from core.integrity.autopsy.evidence import evidence
+from core.integrity.autopsy.shares import runs
 from core.integrity.autopsy.verdict import Autopsy, Other
-from core.integrity.autopsy.weighing import counts_as_given, weigh
+from core.integrity.autopsy.weighing import RUNS, counts_as_given, tempered, weigh
 from core.integrity.autopsy.words import cannot_know, code, explanation
 
+BLOCKS_MOVED = 0.9  # the same where whole blocks of a table that comes class after class may have changed places
 MOST_SURE = 0.995  # no file proves more: causes that nobody thought of are not among those weighed
 TOLD = 0.01  # other causes are told from this weight on
 
@@ -24,6 +26,7 @@ def autopsy(answers: Answers, *, seed: int = 0) -> Autopsy:
     `seed` is that of what is drawn; nothing but the intervals of macro F1 is. The same answers give the same autopsy.
     """
     given, claims, weights, cause = weigh(answers)
+    weights = tempered(weights)
     claim = next(claim for claim in claims if claim.cause == cause)
     case = Case(
         answers=given,
@@ -35,7 +38,7 @@ def autopsy(answers: Answers, *, seed: int = 0) -> Autopsy:
     )
     return Autopsy(
         verdict=cause,
-        confidence=round(min(MOST_SURE, weights[cause]), 4),
+        confidence=round(min(BLOCKS_MOVED if _may_be_blocks(case) else MOST_SURE, weights[cause]), 4),
         explanation=explanation(case),
         evidence=evidence(case),
         cannot_know=cannot_know(case),
@@ -53,11 +56,19 @@ def autopsy(answers: Answers, *, seed: int = 0) -> Autopsy:
     )
 
 
+def _may_be_blocks(case: Case) -> bool:
+    """Whether the repair could as well be one of whole blocks of rows, which are not looked for one by one."""
+    if case.cause not in ("shifted", "permuted-classes") or "columns" in case.repair or not case.by_classes:
+        return False
+    few = len(case.answers.truth) / (2 * len(case.answers.classes))
+    return runs(case.answers.predicted)[0] > RUNS and abs(case.repair.get("shift", few)) >= few
+
+
 def _enough(answers: Answers, claim: Claim) -> bool:
     """Whether there are enough rows for this verdict, by the rule in `decidable`."""
     rows, shares = len(claim.rows), shares_of(answers.predicted, len(answers.classes))
     truth = np.bincount(answers.truth, minlength=len(answers.classes)) / len(answers.truth)
-    if claim.cause in ("shuffled", "chance"):
+    if claim.cause in ("shuffled", "chance") and "order" not in claim.repair:
         return can_refuse(rows, shares, truth)
     if claim.cause == "constant":  # whether a model that is always right would hardly answer so few images all the same
         return rows * math.log(truth.max()) < math.log(0.01)
@@ -76,7 +87,7 @@ def _enough(answers: Answers, claim: Claim) -> bool:
 
 def _corrected(answers: Answers, claim: Claim) -> ClassificationResult | None:
     """The report after the repair of a claim; None where nothing is to be repaired, or nothing can be."""
-    if claim.cause in ("sound", "shuffled", "chance", "constant"):
+    if claim.cause in ("sound", "chance", "constant") or (claim.cause == "shuffled" and "order" not in claim.repair):
         return None
     classes = len(answers.classes)
     rows, predicted = claim.rows, answers.predicted[claim.places]

@@ -60,15 +60,28 @@ def nats(shares: np.ndarray, lift: float, *, truth: np.ndarray | None = None, kn
 
 def can_refuse(rows: int, shares: np.ndarray, truth: np.ndarray | None = None) -> bool:
     """Whether so many rows can show that answers belong nowhere."""
+    truth = shares if truth is None else truth
+    used = _used(truth, shares)
+    rows, truth = round(rows * float(truth[used].sum())), np.where(used, truth, 0) / max(1e-12, truth[used].sum())
     with_model, with_chance = (nats(shares, LEAST, truth=truth, knows=knows) for knows in (True, False))
     gap = rows * (with_model[0] - with_chance[0])
     return gap >= math.sqrt(rows) * (Z99 * with_model[1] + Z95 * with_chance[1])
 
 
+def _used(truth: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The classes (K,) that are answered often enough to be known at all: only their images can show whether they are.
+
+    Models that never answer some class are no guesses for that.
+    """
+    return shares >= LEAST * truth
+
+
 def refuses(counts: np.ndarray, shares: np.ndarray) -> bool:
     """Whether counts (K, K), rows = truth, hold fewer hits than all but one in a hundred of the weakest models give."""
+    used = _used(counts.sum(axis=1) / counts.sum(), counts.sum(axis=0) / counts.sum())
+    counts = np.where(used[:, None], counts, 0)
     rows = int(counts.sum())
-    truth = counts.sum(axis=1) / rows
+    truth = counts.sum(axis=1) / max(1, rows)
     hit, miss = np.log(LEAST / shares + 1 - LEAST), math.log(1 - LEAST)
     found = float(counts.diagonal() @ hit + (rows - np.trace(counts)) * miss)
     mean, deviation = nats(shares, LEAST, truth=truth, knows=True)

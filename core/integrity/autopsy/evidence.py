@@ -165,11 +165,16 @@ def _leak(case: Case) -> Iterator[Evidence]:
         yield Evidence("Evaluated and learned from", told, meaning)
 
 
-_NOWHERE = (_ceiling, _runs, _sureness, _others_fail)
+def _nowhere(case: Case) -> Iterator[Evidence]:
+    if "order" not in case.repair:
+        for part in (_ceiling, _runs, _sureness, _others_fail):
+            yield from part(case)
+
+
 _OF_CAUSE: dict[Cause, tuple[Callable[[Case], Iterator[Evidence]], ...]] = {
     "sound": (_dependence,),
-    "shuffled": _NOWHERE,
-    "chance": _NOWHERE,
+    "shuffled": (_nowhere,),
+    "chance": (_nowhere,),
     "shifted": (_shift,),
     "permuted-classes": (_exchanged,),
     "truncated": (_cut,),

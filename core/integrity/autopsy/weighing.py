@@ -8,12 +8,13 @@ import numpy as np
 
 from core.integrity.autopsy.agreement import Agreement
 from core.integrity.autopsy.answers import Answers
+from core.integrity.autopsy.arrangements import arranged_claims
 from core.integrity.autopsy.claims import Claim, counts_of, pairs_at
 from core.integrity.autopsy.columns import other_columns
-from core.integrity.autopsy.decidable import refuses, shares_of
+from core.integrity.autopsy.decidable import CLOSE, refuses, shares_of
 from core.integrity.autopsy.orders import known_orders, order_prior
 from core.integrity.autopsy.repeats import repeat_claims
-from core.integrity.autopsy.shares import runs, share_scores, speaks_for_order
+from core.integrity.autopsy.shares import ceiling, runs, share_scores, speaks_for_order
 from core.integrity.autopsy.shifts import shift_claims, slip_claims
 from core.integrity.autopsy.verdict import Cause
 
@@ -23,6 +24,7 @@ EQUAL = {
     "shuffled": 0.09,
     "shifted": 0.04,
     "slipped": 0.01,
+    "arranged": 0.01,
     "permuted": 0.07,
     "repeated": 0.02,
     "chance": 0.04,
@@ -35,6 +37,7 @@ APART = {
     "shuffled": 0.12,
     "shifted": 0.1,
     "slipped": 0.03,
+    "arranged": 0.01,
     "permuted": 0.04,
     "repeated": 0.13,
     "chance": 0.05,
@@ -45,6 +48,8 @@ APART = {
 ALARM = 0.9  # so probable must a fault be, all together, before one is named; below, nothing is said to be wrong
 FOLLOWS = math.log(20.0)  # what answers that come in runs speak for a model that saw pictures in some order
 AGAIN = 0.02  # of the rows: if so many have an id that was there before, images count more than once
+TEMPER = 0.75
+BLOCKS = 3.0  # times as likely is a loose dependence where truth and answers both come in runs: whole blocks may move
 RUNS = 6.0  # standard deviations from which answers count as coming in runs
 
 
@@ -105,13 +110,20 @@ def _weighed(answers: Answers) -> Iterator[Claim]:
     aligned += _with_prior(repeat_claims(truth, predicted, answers.probabilities, model), prior["repeated"])
     aligned += _with_prior(shift_claims(truth, predicted, model), prior["shifted"])
     aligned += _with_prior(slip_claims(truth, predicted, model), prior["slipped"])
+    shares = share_scores(truth, predicted, classes)
+    unlike, drifts = shares["chance"] - shares["shuffled"], [0.0]
+    aligned += _with_prior(arranged_claims(truth, predicted, answers.ids), prior["arranged"])
     for claim in aligned:
         table = counts_of(truth[claim.rows], predicted[claim.places], classes)
-        rest = np.logaddexp(0, model.loose(counts - table)) - math.log(2) if claim.repair.get("rest") else 0.0
-        yield _scored(replace(claim, bonus=claim.bonus + rest), model, table)
+        rest = 0.0
+        if claim.repair.get("rest"):  # a truth that is not theirs says nothing of the shares of these answers either
+            rest = float(np.logaddexp(0, model.loose(counts - table)) + np.logaddexp(0, unlike)) - math.log(4)
+        apart = model.apart(table)
+        drifts.append(apart)
+        yield _scored(replace(claim, bonus=claim.bonus + rest + apart), model, table)
 
     known = known_orders(answers.classes, given=answers.given_order)
-    for claim in [claim for claim in aligned if claim.cause != "shifted"]:
+    for claim in [claim for claim in aligned if claim.cause not in ("shifted", "shuffled")]:
         table = counts_of(truth[claim.rows], predicted[claim.places], classes)
         base = claim.prior if claim is not aligned[0] else math.log(0.9)
         mappings = [model.mapping(table), *known.values()]
@@ -125,14 +137,23 @@ def _weighed(answers: Answers) -> Iterator[Claim]:
                 claim, cause="permuted-classes", prior=base + math.log(prior["permuted"]) + order,
                 repair=repair, mapping=mapping,
             )  # fmt: skip
-            yield _scored(permuted, model, table)
+            like = share_scores(truth, np.argsort(mapping)[predicted], classes)["shuffled"] - shares["shuffled"]
+            yield _scored(replace(permuted, bonus=permuted.bonus + like + model.apart(table)), model, table)
 
-    shares = share_scores(truth, predicted, classes)
-    order = speaks_for_order(answers.probabilities) + (FOLLOWS if runs(predicted)[0] > RUNS else 0.0)
+    # Where answers come in some order, a part of them has other shares; that also answers without any model may have.
+    drift = max(0.0, max(drifts) - math.log(len(drifts)))
+    follows = FOLLOWS if runs(predicted)[0] > RUNS else 0.0
+    order = speaks_for_order(answers.probabilities) + follows
     for cause in ("shuffled", "chance", "constant"):
-        weight = math.log(prior[cause]) + shares[cause] - shares["shuffled"] + order * (cause == "shuffled")
+        weight = math.log(prior[cause]) + shares[cause] - shares["shuffled"] + order * (cause == "shuffled") + drift
         yield replace(nothing, cause=cause, weight=weight)
-    yield replace(nothing, repair={"only": "loose"}, weight=math.log(prior["loose"]) + model.loose(counts))
+    loose = replace(nothing, weight=math.log(prior["loose"]) + model.loose(counts))
+    if not refuses(counts, model.shares):  # rows in place, and some classes taken for others nearly always
+        yield replace(in_place, weight=loose.weight)
+    elif classes > 2 and follows and runs(truth)[0] > RUNS and ceiling(truth, predicted, classes) >= CLOSE:
+        yield replace(loose, cause="shuffled", repair={"only": "blocks"}, weight=loose.weight + math.log(BLOCKS))
+    else:
+        yield replace(loose, repair={"only": "loose"})
     yield replace(nothing, repair={"only": "weak"}, weight=math.log(prior["weak"]) + model.weak(counts))
 
 
@@ -141,7 +162,8 @@ def _with_prior(claims: Iterator[Claim], prior: float) -> list[Claim]:
 
 
 def _scored(claim: Claim, model: Agreement, counts: np.ndarray) -> Claim:
-    return replace(claim, weight=claim.prior + claim.bonus + model.score(counts, claim.mapping))
+    score = model.score(counts, claim.mapping, alike=claim.cause == "shifted")
+    return replace(claim, weight=claim.prior + claim.bonus + score)
 
 
 def _longer(truth: np.ndarray, predicted: np.ndarray) -> str:
@@ -164,6 +186,13 @@ def _causes(claims: list[Claim]) -> dict[Cause, float]:
     return {cause: value / whole for cause, value in sums.items()}
 
 
+def tempered(weights: dict[Cause, float]) -> dict[Cause, float]:
+    """The weights as they are told: brought nearer to each other, by as much as planted faults show that they are too
+    sure of themselves (`benchmarks.autopsies`)."""
+    powers = {cause: weight**TEMPER for cause, weight in weights.items()}
+    return {cause: power / sum(powers.values()) for cause, power in powers.items()}
+
+
 def _named(weights: dict[Cause, float], answers: Answers) -> Cause:
     """The likeliest cause; but as long as it is not improbable that rows stand in place, nothing else is named.
 
@@ -174,7 +203,7 @@ def _named(weights: dict[Cause, float], answers: Answers) -> Cause:
     in_place: Cause = "sound" if equal else "truncated"
     best = max(weights, key=weights.__getitem__)
     if not equal or weights[in_place] <= 1 - ALARM:
-        nowhere = best in ("shuffled", "chance", "constant")
+        nowhere = best in ("shuffled", "chance", "constant")  # an order that was found is refused as it stands, too
         if not nowhere or refuses(counts_as_given(answers), shares_of(answers.predicted, len(answers.classes))):
             return best
     return in_place

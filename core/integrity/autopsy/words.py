@@ -49,6 +49,17 @@ def _sound(case: Case) -> str:
 
 
 def _shuffled(case: Case) -> str:
+    if "order" in case.repair:
+        return (
+            f"The answers stand in another order than the truth, and it is a known one ({case.repair['order']})."
+            f"{_after(case)}"
+        )
+    if case.repair.get("only") == "blocks":
+        return (
+            "Truth and answers both come in runs of one class, but in different orders, as when class folders are "
+            f"listed alphabetically in one place and otherwise in another. Row by row {right(case.as_given)} are "
+            f"right, and the best order could make {percent(case.ceiling)} right."
+        )
     return (
         "The answers stand in another order than the truth. Each class was answered about as often as there are images "
         f"of it, but row by row the two agree no more often ({percent(case.as_given.accuracy)}) than in any order by "
@@ -175,11 +186,13 @@ _NAMES: dict[Cause, str] = {
 
 def _unknown(case: Case) -> Iterator[str]:
     answers, cause = case.answers, case.cause
-    if cause == "shuffled":
+    if cause == "shuffled" and "order" not in case.repair:
         yield "Which answer belongs to which image is lost; how good the model is can only be had by asking it again."
         yield "A model that knows nothing, but answers each class as often as it occurs, would look the same."
     if cause == "chance" and "only" not in case.repair:
         yield "Why the model knows nothing: untrained weights, other preprocessing, labels that were mixed in training."
+    if cause in ("shuffled", "chance") and "order" not in case.repair:
+        yield "Whether two faults came together, such as a shift and exchanged classes: of pairs only few were tried."
     if cause == "chance" and case.repair.get("only") == "loose":
         yield "What the answers follow instead: other classes, merged classes, or an order of whole blocks of rows."
     if cause == "constant":
@@ -225,6 +238,12 @@ def _permuted_code(case: Case) -> str:
     return "classes = train_set.classes  # one list of classes, kept with the weights, for truth and answers"
 
 
+def _shuffled_code(case: Case) -> str:
+    if "order" in case.repair:
+        return "files = sorted(folder.iterdir())  # one list of files, for the images and for the labels"
+    return "loader = DataLoader(test_set, shuffle=False)  # and take the labels from the same loop"
+
+
 def _repeated_code(case: Case) -> str:
     if case.repair["what"] == "answers":
         return "predicted = probabilities.reshape(views, len(test_set), -1).mean(axis=0).argmax(axis=1)"
@@ -233,7 +252,7 @@ def _repeated_code(case: Case) -> str:
 
 _CODE: dict[Cause, Callable[[Case], str]] = {
     "sound": lambda case: "",
-    "shuffled": lambda case: "loader = DataLoader(test_set, shuffle=False)  # and take the labels from the same loop",
+    "shuffled": _shuffled_code,
     "shifted": _shift_code,
     "permuted-classes": _permuted_code,
     "truncated": lambda case: "loader = DataLoader(test_set, drop_last=False)",
