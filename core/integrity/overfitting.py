@@ -79,7 +79,7 @@ def _not_beyond(turn: Turning, spread: float, of_phase: str) -> str:
     if low > 0:
         return f"the validation loss{of_phase} rises by next to nothing, {turn.loss:.3f}"
     return (
-        f"the validation loss{of_phase} rises by {turn.loss:.3f}, but so few images may show more or nothing of it "
+        f"the validation loss{of_phase} rises by {turn.loss:.3f}, but other images might show nothing of it "
         f"(95 % interval {low:+.3f} to {high:+.3f})"
     )
 

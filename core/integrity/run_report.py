@@ -153,7 +153,9 @@ def rests_on(paths: RunPaths) -> dict[str, str]:
 def judged_alike(workspace: Workspace, dataset: str, revision: int) -> list[RunSummary]:
     """The runs on one revision of a dataset, the earliest first: they share its validation and test images, but for
     those on folds of it."""
-    runs = (one for one in run_index(workspace).summaries() if (one.dataset, one.revision) == (dataset, revision))
+    runs = (
+        one for one in run_index(workspace).summaries(glance=True) if (one.dataset, one.revision) == (dataset, revision)
+    )
     return sorted(runs, key=lambda one: (one.created, one.id))
 
 

@@ -33,7 +33,9 @@ def split_as(dataset: Dataset, run: Run) -> Dataset:
         split_of = {id: split for split, ids in read_json(run.paths.split).items() for id in ids}
     except (AttributeError, TypeError):
         raise RunError(
-            f"The split of the run {run.id} cannot be read", found=run.paths.split.name, do="Delete it"
+            f"The {'fold' if run.recipe.folds else 'split'} of the run {run.id} cannot be read",
+            found=run.paths.split.name,
+            do="Delete it",
         ) from None
     everything = {sample.id: split_of.get(sample.id, "") for sample in dataset.samples}  # "": left out of this run
     return in_splits(dataset, everything, run.facts.split_rule)

@@ -227,9 +227,11 @@ def in_words(table: DuelTable, gap: Crossed | None, known: int, learned: Mapping
     clean, leaky = (
         next(one.mean for one in line.figures if one.label == table.score) or 0.0 for line in table.policies
     )
+    same = learned[LEAKY] == learned[CLEAN]
+    from_ = f"each learning from {learned[CLEAN]:,}" if same else f"from {learned[LEAKY]:,} and {learned[CLEAN]:,}"
     means = (
         f"the same recipe and {gap.seeds} seeds reach {table.score} {leaky:.3f} with the copies and {clean:.3f} "
-        f"without, learning from {learned[LEAKY]:,} and {learned[CLEAN]:,} pictures"
+        f"without, {from_} pictures"
     )
     between = f"95 % interval {100 * gap.interval.low:+.1f} to {100 * gap.interval.high:+.1f}"
     pictures = f"{known:,} validation {'picture' if known == 1 else 'pictures'} known from training"
