@@ -1,5 +1,6 @@
 """A model card: what a model is, what it learned from, how good it was found to be and what it is not for."""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def model_card(run: Run, epoch: int) -> str:
 def escaped(text: str) -> str:
     """Anybody's text as Markdown that shows it letter for letter, on one line."""
     line = " ".join(str(text).split())
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$&-])", r"\\\1", line)
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(line, quote=False))
 
 
 def without_places(recipe: Recipe) -> Recipe:

@@ -17,7 +17,6 @@ from core.models.network import PixelNetwork
 from core.predict.export.pixels import MAPS, OPSET, PROBABILITIES, SIZES, SQUARES, preparation, restoration
 
 LARGEST = 2_000_000_000  # bytes; a file of ONNX cannot hold more in one piece
-_NETWORK = "network/"  # before the names of what is inside the network, so that none is taken twice
 
 
 class _Answering(nn.Module):
@@ -50,7 +49,8 @@ def graph_of(model: PixelNetwork, *, size: int, fit: Fit, classes: int, masks: b
     network = _network(model, size, name)
     joined = _joined(preparation(size, fit), network, {SQUARES: SQUARES})
     if masks:
-        joined = _joined(joined, restoration(size, fit, classes), {MAPS: MAPS, SIZES: SIZES})
+        restored = _apart(restoration(size, fit, classes), "restored/")
+        joined = _joined(joined, restored, {MAPS: MAPS, SIZES: SIZES})
     else:
         _called(joined, MAPS, PROBABILITIES)
         kept = [one for one in joined.graph.output if one.name == PROBABILITIES]
@@ -97,21 +97,20 @@ def _network(model: PixelNetwork, size: int, name: str) -> onnx.ModelProto:
             expected=f"operators {OPSET} and batches of any size",
             do="Export the zip with its safetensors instead",
         )
-    _prefixed(found)
-    return found
+    return _apart(found, "network/")
 
 
-def _prefixed(model: onnx.ModelProto) -> None:
-    """Put the names of everything inside a network behind a prefix, and free its weights of where they came from."""
-    kept = {SQUARES, MAPS}
-    onnx.compose.add_prefix_graph(model.graph, _NETWORK, rename_inputs=False, rename_outputs=False, inplace=True)
-    assert {one.name for one in (*model.graph.input, *model.graph.output)} == kept
-    for node in model.graph.node:  # where in the source each came from: paths of this machine among it
+def _apart(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+    """A graph with a prefix before the names of all that is inside, so that none is taken twice, and without what tells
+    where in which file of this machine each part came from."""
+    onnx.compose.add_prefix_graph(model.graph, prefix, rename_inputs=False, rename_outputs=False, inplace=True)
+    for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
     del model.graph.value_info[:]
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
+    return model
 
 
 def _joined(first: onnx.ModelProto, then: onnx.ModelProto, handed: dict[str, str]) -> onnx.ModelProto:
