@@ -104,7 +104,7 @@ class Judge:
                     seeds=1,
                     unnoticed=None,
                     method=gap.method,
-                    sentence=in_words(row.label, gap.value, fair.interval, fair.p, (names[one], names[two])),
+                    sentence=_in_words(row.label, gap.value, fair.interval, fair.p, (names[one], names[two])),
                     per_class=self._class_changes([one], [two]) if decides and full else (),
                 )
                 found.append(pair)
@@ -248,17 +248,30 @@ class Judge:
 
 
 def recipe_words(label: str, gap: Crossed, interval: Interval, p: float, names: tuple[str, str]) -> str:
-    """The difference of two recipes in a sentence or two."""
-    first, second = names
+    """The difference of two recipes in a sentence or two, the better one first."""
+    value, interval, (other, better) = _better_last(gap.mean, interval, names)
     told = f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}, {p_words(p)}"
-    size = f"{abs(100 * gap.mean):.1f} points {'more' if gap.mean > 0 else 'less'} {label}"
+    size = f"{100 * value:.1f} points more {label}"
     if p < 1 - LEVEL:
-        return f"{second} gives {size} than {first} ({told}): more than chance in seeds and images explains."
-    found = f"{second} gives {size} than {first} on average" if round(1000 * gap.mean) else "they are equal on average"
+        return f"{better} gives {size} than {other} ({told}): more than chance in seeds and images explains."
+    found = f"{better} gives {size} than {other} on average" if round(1000 * value) else "they are equal on average"
     return (
         f"Within noise: {found}, which chance in seeds and images can bring ({told}). A true difference of less than "
         f"about {100 * gap.unnoticed:.1f} points could well have gone unnoticed."
     )
+
+
+def _in_words(label: str, value: float, interval: Interval, p: float, names: tuple[str, str]) -> str:
+    """The difference of two networks in a sentence, the better one first."""
+    value, interval, names = _better_last(value, interval, names)
+    return in_words(label, value, interval, p, names)
+
+
+def _better_last(value: float, interval: Interval, names: tuple[str, str]) -> tuple[float, Interval, tuple[str, str]]:
+    """A difference turned so that it is not negative: the second of the names is the better one."""
+    if value >= 0:
+        return value, interval, names
+    return -value, Interval(-interval.high, -interval.low), names[::-1]
 
 
 def _on_logits(columns: np.ndarray) -> Interval | None:

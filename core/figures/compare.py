@@ -71,7 +71,7 @@ def overlaid_curves(
     drawing.update_layout(uirevision=identity or None)
     drawing.update_xaxes(range=[0, max(2, longest) + 0.2], dtick=1 if longest <= 12 else None, showgrid=False)
     if figure == "score":
-        drawing.update_yaxes(tickformat=".0%", range=None if drawing.data else [0, 1])
+        drawing.update_yaxes(tickformat=".0%", range=None if longest > 1 else [0, 1])
     else:
         drawing.update_yaxes(rangemode="tozero")
     return _below(drawing, len(groups))

@@ -10,7 +10,7 @@ from core.runs.summary import RunSummary
 from core.studies.findings import luck
 from pages.shared import cache, state
 from pages.shared.pickers import nothing
-from pages.shared.words import SCORE_WORDS, bounds, count, data_name, moment, plain, share
+from pages.shared.words import SCORE_HELP, SCORE_WORDS, bounds, count, data_name, moment, plain, share
 
 OFFERED = 100  # newest runs that the list offers, besides those that are chosen
 LINES = 25  # of the leaderboard
@@ -67,9 +67,16 @@ def board() -> None:
     shown = ranked[:LINES]
     key = f"compare_board_{len(ranked)}_{shown[0].id}"
     st.dataframe(
-        [_line(run, place, ranked[0], len(ranked)) for place, run in enumerate(shown, start=1)],
+        [_line(run, ranked[0], len(ranked)) for run in shown],
         hide_index=True,
         key=key,
+        column_config={
+            "95 % interval": st.column_config.TextColumn(help=SCORE_HELP[shown[0].task]),
+            "against the first": st.column_config.TextColumn(
+                help="By the two intervals alone, as if each run was judged by other images, with all runs of the list "
+                "in mind (Bonferroni): careful, since on the same images much of the chance is common to both."
+            ),
+        },
         on_select=lambda: None,
         selection_mode="multi-row",
         placeholder="–",
@@ -86,10 +93,9 @@ def board() -> None:
     _flattered(ranked)
 
 
-def _line(run: RunSummary, place: int, best: RunSummary, number: int) -> dict[str, object]:
+def _line(run: RunSummary, best: RunSummary, number: int) -> dict[str, object]:
     told = "best so far" if run is best else "clearly behind" if behind(run, best, number) else "may be as good"
     return {
-        "place": place,
         "run": run.name,
         "data": data_name(run.dataset_name, run.revision),
         "score": f"{run.score:.3f}",

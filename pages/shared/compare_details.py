@@ -7,7 +7,7 @@ import streamlit as st
 from core.compare.comparison import RECIPES, Comparison, Pair
 from pages.shared.cached import compare as cached
 from pages.shared.compare_pictures import pictures
-from pages.shared.compare_results import method
+from pages.shared.compare_results import SCORES, method
 from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.words import bounds, field_words, share, spread_words
@@ -137,11 +137,7 @@ def runs(found: Comparison) -> None:
             key="compare_recipe_table",
             alt="Every recipe with several seeds",
         )
-    st.caption(
-        "Scores with their 95 % intervals: accuracy by Wilson; macro F1, Dice and IoU by resampling images; AUROC by "
-        "DeLong's variance on the scale of its logit. Of several seeds mean ± standard deviation, and an interval for "
-        "other seeds and other images."
-    )
+    st.caption(f"Of several seeds mean ± standard deviation. {SCORES}")
 
 
 def points(interval: tuple[float, float] | None) -> str:

@@ -28,6 +28,10 @@ METHODS = {
     "else": "Paired bootstrap: the same images are drawn again for both, and the difference is looked at in each draw. "
     "p values by Holm, intervals hold for all pairs together.",
 }
+SCORES = (
+    "95 % interval. Accuracy: Wilson. Macro F1: the wider of resampling and the classes' own. AUROC: DeLong's variance on "
+    "the scale of its logit. Dice and IoU: resampling images. Of several seeds: for other seeds and other images."
+)
 MOST_SENTENCES = 3
 
 
@@ -107,7 +111,10 @@ def figures(found: Comparison, file: Path, question: str, metric: str) -> None:
             [_place(found, place, metric) for place in places],
             hide_index=True,
             key="compare_board_table",
-            column_config={"place": st.column_config.TextColumn(width=60)},
+            column_config={
+                "place": st.column_config.TextColumn(width=60),
+                "95 % interval": st.column_config.TextColumn(help=SCORES),
+            },
             alt="Leaderboard with the places that each may truly have",
         )
         st.caption(told_apart(found, places))
