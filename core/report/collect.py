@@ -32,7 +32,7 @@ from core.machine import versions
 from core.metrics.segmentation import background_of
 from core.predict.meaning import read_check
 from core.report.about_mistakes import MASK_VIEWS, mistakes, worst
-from core.report.evidence import ASKED, DATA, HEALTH, PICTURE_FOLDER, PICTURES, RUNS, RunEvidence
+from core.report.evidence import ASKED, DATA, HEALTH, LEAKAGE, PICTURE_FOLDER, PICTURES, RUNS, RunEvidence
 from core.report.sections import insist_on_sections
 from core.runs.data import dataset_of
 from core.runs.labels import Labels, read_labels, write_labels
@@ -40,6 +40,7 @@ from core.runs.run import RunPaths
 from core.runs.seal import openings
 from core.runs.store import Run, RunStore
 from core.seeding import fingerprint
+from core.studies.leakage import Price, price_of
 from core.workspace import Workspace, write_json
 
 MOST_RUNS = 12  # of one report; more are a matter of the Compare page
@@ -132,6 +133,9 @@ def _run(workspace: Workspace, run: Run, folder: Path, wanted: Sequence[str]) ->
         found = check_run(str(workspace.root), run.id)
         kept = replace(found, findings=tuple(_brief(asdict(one), type(one)) for one in found.findings), rests_on={})
         write_json(there.integrity, kept.to_json())
+        price = price_of(str(workspace.root), run.id)
+        if price is not None:
+            write_json(there.folder / LEAKAGE, _price(price))
     try:
         dataset = dataset_of(workspace, run)
     except FoveaError:
@@ -153,6 +157,18 @@ def _brief(finding: dict[str, Any], kind: type) -> Any:
     """A finding without the repairs and the ids that a page needs, and with a few of its files."""
     brief = finding | {"evidence": (), "repairs": (), "files": finding["files"][:_MOST_FILES]}
     return kind.from_json(json.loads(json.dumps(brief)))
+
+
+def _price(price: Price) -> dict[str, Any]:
+    """What leakage was worth, without the runs that say so one by one."""
+    parts = {"all": (price.gap, price.judged), "known": (price.of_known, price.known)}
+    parts["new"] = price.of_new, price.judged - price.known
+    rows = [
+        {"pictures": name, "n": n, "mean": gap.mean, "interval": list(gap.interval), "seeds": gap.seeds}
+        for name, (gap, n) in parts.items()
+        if gap is not None
+    ]
+    return {"sentence": price.sentence, "score": price.duel.score, "rows": rows}
 
 
 def _data(dataset: Dataset) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     report.json                 what was asked for, when, and by which versions
     runs/<id>/                  a run's own files under their own names, as `RunPaths` has them, and beside them
-        data.json health.json   what the dataset was, and what its health check found
+        data.json health.json leakage.json   what the dataset was, what its health check found, what copies were worth
     pictures.json pictures/     the pictures that the report shows, by run, split and sample
 
 A report is a function of this folder: whoever has the folder can write it again, letter for letter.
@@ -35,7 +35,7 @@ from core.runs.summary import read_facts, run_name
 from core.workspace import Workspace, read_json, safe_id
 
 ASKED, PICTURES = "report.json", "pictures.json"
-DATA, HEALTH = "data.json", "health.json"
+DATA, HEALTH, LEAKAGE = "data.json", "health.json", "leakage.json"
 RUNS, PICTURE_FOLDER = "runs", "pictures"
 REPORTED = ("test", "validation")  # splits, the one that counts more first
 

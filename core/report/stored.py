@@ -7,7 +7,7 @@ from core.errors import InputError
 from core.integrity.run_report import IntegrityReport
 from core.predict.meaning import MapsCheck
 from core.report.document import Block, Cell, Column, Found, Heading, Points, Table, Text
-from core.report.evidence import Evidence, RunEvidence
+from core.report.evidence import LEAKAGE, Evidence, RunEvidence
 from core.report.words import bounds, count, moment, share
 from core.runs.hypothesis import HypothesisScore, Verdict
 
@@ -24,6 +24,7 @@ def integrity(evidence: Evidence) -> list[Block] | str:
         if len(evidence.runs) > 1:
             blocks.append(Heading(run.name))
         blocks += _checked(report) if report else [Text("No integrity check of this run had been made.", "caution")]
+        blocks += _price(run)
     return blocks
 
 
@@ -47,6 +48,29 @@ def _checked(report: IntegrityReport) -> list[Block]:
     if unknown:
         blocks += [Text("Could not be looked for:"), Points(unknown)]
     return [*blocks, Text(f"Checked {moment(report.made)}.", "quiet")]
+
+
+_PRICED = {"all": "all validation pictures", "known": "those known from training", "new": "the others"}
+
+
+def _price(run: RunEvidence) -> list[Block]:
+    """What copies of judged pictures among the training pictures were worth, where somebody has measured it."""
+    price = run.stored(LEAKAGE)
+    if price is None:
+        return []
+    rows = tuple(
+        (
+            Cell(_PRICED[row["pictures"]]),
+            Cell(f"{100 * row['mean']:+.1f}", interval=bounds([100 * bound for bound in row["interval"]], 1)),
+            Cell(f"{row['n']:,}"),
+            Cell(str(row["seeds"])),
+        )
+        for row in price["rows"]
+    )
+    how = "95 % interval for other seeds and other pictures: two random factors, crossed"
+    columns = (Column("judged by", left=True), Column("points", how), Column("pictures"), Column("seeds"))
+    note = f"Points of {price['score']}, with the copies less without, the same recipe and seeds. {how}."
+    return [Text(price["sentence"], "lead"), Table("The price of leakage", columns, rows, note)]
 
 
 def hypothesis(evidence: Evidence) -> list[Block] | str:

@@ -1,17 +1,20 @@
 """Reports on other kinds of runs: masks, runs with a hypothesis, runs that something speaks against."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.evaluate.current import digest_of
+from core.metrics.crossed import Crossed
 from core.metrics.intervals import Interval
 from core.predict.meaning import Likeness, MapsCheck
 from core.recipe import Recipe
 from core.report.bundle import make_report
 from core.report.verify import verify
 from core.runs.hypothesis import Hypothesis
+from core.studies.leakage import Price
 from core.workspace import read_json, write_json
 from tests.core.report.conftest import made_run, unzipped, zipped
 from tests.core.report.test_report import html_of, text_of
@@ -117,3 +120,21 @@ def test_versions_that_a_run_was_trained_with_are_told_and_those_of_the_report_a
 
     assert "Python 3.99.1, torch 9.9" in told
     assert f"seed {Recipe().seed}" in told
+
+
+def test_what_leaked_pictures_were_worth_stands_beside_what_was_found(workspace, monkeypatch):
+    run = made_run(workspace)
+    gap = Crossed(0.061, Interval(0.021, 0.101), 0.01, 0.01, 0.05, 3, 60)
+    table = SimpleNamespace(score="accuracy")
+    price = Price(
+        table, run.id, 18, 60, {"with": 90, "without": 90}, gap, gap, None, "The copies lift it by 6.1 points."
+    )
+    monkeypatch.setattr("core.report.collect.price_of", lambda root, id: price)
+    out = workspace.root / "report.zip"
+    make_report(str(workspace.root), [run.id], str(out))
+    told = text_of(unzipped(out.read_bytes())["report.html"].decode())
+
+    assert "The copies lift it by 6.1 points." in told
+    assert "+6.1 [2.1, 10.1]" in told
+    assert "those known from training" in told
+    assert verify(str(out)).matches

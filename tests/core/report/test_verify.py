@@ -59,6 +59,11 @@ def edits(files: dict[str, bytes], kind: str, number: int, seed: int):
         yield name, spot[0], new, (text[: spot.start()] + new + text[spot.end() :]).encode()
 
 
+def tells(text: str, number: str) -> bool:
+    """Whether a text has a number in it, or is one that reads the same: the last digit of 17 may be another."""
+    return number in text or (NUMBER.fullmatch(text) is not None and float(text) == float(number))
+
+
 def assert_named(bundle: bytes, kind: str, number: int, seed: int, folder: Path) -> None:
     files = unzipped(bundle)
     for name, before, after, data in edits(files, kind, number, seed):
@@ -67,8 +72,8 @@ def assert_named(bundle: bytes, kind: str, number: int, seed: int, folder: Path)
         [one] = own(found)
         assert one.file == name, (before, after)
         assert one.place
-        assert after in one.found, (one, before, after)
-        assert before in one.recomputed, (one, before, after)
+        assert tells(one.found, after), (one, before, after)
+        assert tells(one.recomputed, before), (one, before, after)
 
 
 def test_a_bundle_that_nobody_touched_matches(bundle, tmp_path):
