@@ -8,6 +8,7 @@ import json
 from concurrent.futures import Future
 from contextlib import suppress
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ from pages.shared.pixels import LARGEST, mask_on_screen, outline_width, photo, p
 _MOST_TABLES = 32  # of studies, kept for whoever looks
 StudyTable = RepeatTable | DuelTable | Price
 _TABLES = {"duel": ("duel", DuelTable), "leakage": ("leakage", Price)}  # by kinds of studies; the others are repeats
+_MOST_RATES = 300  # of runs, to tell from how long another one takes
 LOOK_SIDE = 256  # pixels, of a validation image that is looked at after each epoch
 
 # What is there
@@ -169,11 +171,10 @@ def _runs(root: Path) -> list[RunSummary]:
 
 
 def seen_rates() -> list[Rate]:
-    """The rates that runs on this machine reached, newest first."""
+    """The rates that the newest runs on this machine reached, newest first."""
+    timed = (run for run in runs() if run.images_per_second)
     return [
-        Rate(run.network, run.image_size, run.trainable, run.images_per_second)
-        for run in runs()
-        if run.images_per_second
+        Rate(run.network, run.image_size, run.trainable, run.images_per_second) for run in islice(timed, _MOST_RATES)
     ]
 
 

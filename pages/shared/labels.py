@@ -98,7 +98,12 @@ def _compare(ids: Sequence[str]) -> None:
     else:
         told = None
     if st.button(
-        "Compare", type="primary", key="compare_runs", icon=":material/compare_arrows:", disabled=bool(told), help=told
+        "Compare",
+        type="primary",
+        key="compare_ticked",
+        icon=":material/compare_arrows:",
+        disabled=bool(told),
+        help=told,
     ):
         state.hold_compared(ids)
         st.switch_page("pages/compare.py")

@@ -1,5 +1,7 @@
 """What survives a policy: whether a trained model still recognises pictures once they were varied."""
 
+from itertools import islice
+
 import streamlit as st
 
 from core.augment.catalog import resolve
@@ -8,7 +10,7 @@ from core.predict.survived import Kept, LostPicture, Survival
 from core.recipe import AugmentChoice
 from core.runs.summary import RunSummary
 from pages.shared import cache, gallery
-from pages.shared.pickers import or_stop, run_line
+from pages.shared.pickers import MOST_RUNS, or_stop, run_line
 from pages.shared.words import count, plain, share
 
 RUN, PICTURES, ASKED = "survival_run", "survival_pictures", "survival_asked"
@@ -18,7 +20,8 @@ MUCH, SOME = 0.9, 0.75  # shares that survive, below which a policy is watched, 
 
 def survival(dataset: Dataset, label: str, choice: AugmentChoice, seed: int) -> None:
     """Ask a model that was trained on these pictures; what it says of the policy, its rows and single pictures."""
-    runs = {run.id: run for run in cache.runs() if run.best and run.dataset == dataset.id}
+    mine = (run for run in cache.runs() if run.best and run.dataset == dataset.id and not run.labels.archived)
+    runs = {run.id: run for run in islice(mine, MOST_RUNS)}
     if not runs:
         st.caption(
             "A policy can change a picture so much that its label is no longer true. A model that was trained on these "

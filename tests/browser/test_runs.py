@@ -63,7 +63,7 @@ def test_runs_are_looked_at_named_compared_and_put_away(page: Page, serve, works
         for place in (1, 2):
             click_row(page, again, place)
             settle(page)
-        button(page, "compare_runs").click()
+        button(page, "compare_ticked").click()
         expect(page.get_by_role("heading", level=1, name="Compare")).to_be_visible(timeout=MINUTE)
         wait_for(lambda: first.id in page.url and second.id in page.url and third.id not in page.url)
         settle(page)
