@@ -12,8 +12,8 @@ def dataset_of(workspace: Workspace, run: Run) -> Dataset:
     """The dataset of a run in the revision that it used, wherever one is asked for: to train, to evaluate, to show.
 
     Of a run on one of several folds, or on a split of a study's own, the images of each split are those that were
-    written down when it was made. Raises DatasetError when the dataset is gone or no longer the one the run was made for, RunError
-    when the fold cannot be read.
+    written down when it was made. Raises DatasetError when the dataset is gone or no longer the one the run was made
+    for, RunError when the fold or split cannot be read.
     """
     return split_as(Library(workspace).get(f"{run.facts.dataset}@{run.facts.revision}"), run)
 
