@@ -29,8 +29,8 @@ METHODS = {
     "p values by Holm, intervals hold for all pairs together.",
 }
 SCORES = (
-    "95 % interval. Accuracy: Wilson. Macro F1: the wider of resampling and the classes' own. AUROC: DeLong's variance on "
-    "the scale of its logit. Dice and IoU: resampling images. Of several seeds: for other seeds and other images."
+    "95 % interval. Accuracy: Wilson. Macro F1: the wider of resampling and the classes' own. AUROC: DeLong's variance "
+    "on the scale of its logit. Dice and IoU: resampling images. Of several seeds: for other seeds and other images."
 )
 MOST_SENTENCES = 3
 
