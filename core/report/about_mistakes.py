@@ -5,10 +5,9 @@ from core.evaluate.mistakes import Mistake, confident_mistakes
 from core.evaluate.predictions import PredictionTable
 from core.evaluate.segmentation import ImageScore, image_rows
 from core.report.document import Block, Cell, Column, Heading, Picture, Pictures, Table, Text
-from core.report.evidence import Evidence, RunEvidence
+from core.report.evidence import IN_DETAIL, Evidence, RunEvidence
 from core.report.words import count, share, shorten
 
-MOST_RUNS = 3  # of one report whose mistakes are shown
 MOST = 18  # mistakes of a split
 MOST_MASKS = 6  # pictures of a split
 MASK_VIEWS = ("truth", "answer", "errors")
@@ -17,14 +16,14 @@ MASK_VIEWS = ("truth", "answer", "errors")
 def write(evidence: Evidence) -> list[Block] | str:
     """The mistakes of every run on every split that was judged."""
     blocks: list[Block] = []
-    for run in evidence.runs[:MOST_RUNS]:
+    for run in evidence.runs[:IN_DETAIL]:
         for split, table in run.tables.items():
             if len(evidence.runs) > 1 or len(run.tables) > 1:
                 blocks.append(Heading(f"{run.name}, {split} split" if len(evidence.runs) > 1 else f"{split} split"))
             blocks += (_masks if isinstance(table, MaskTable) else _labels)(evidence, run, split, table)
-    if len(evidence.runs) > MOST_RUNS:
-        names = ", ".join(run.name for run in evidence.runs[MOST_RUNS:])
-        blocks.append(Text(f"Shown of the first {MOST_RUNS} runs only; not of {names}.", "quiet"))
+    if len(evidence.runs) > IN_DETAIL:
+        names = ", ".join(run.name for run in evidence.runs[IN_DETAIL:])
+        blocks.append(Text(f"Shown of the first {IN_DETAIL} runs only; not of {names}.", "quiet"))
     return blocks
 
 

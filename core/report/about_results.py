@@ -8,10 +8,9 @@ from core.evaluate.segmentation import Means, SegmentationResult, Summary
 from core.figures.colours import class_colour
 from core.report import about_depth, drawing
 from core.report.document import Block, Cell, Column, Fact, Heading, Points, Table, Text
-from core.report.evidence import Evidence, RunEvidence
+from core.report.evidence import IN_DETAIL, Evidence, RunEvidence
 from core.report.words import F1, IMAGES, MACRO, WILSON, bounds, count, listed, measured, percent, percents, share
 
-MOST_IN_DETAIL = 3  # runs of one report whose matrices are shown
 _MOST_PAIRS = 5
 _MOST_IN_MATRIX = 20  # classes; a larger matrix cannot be read on paper
 _MOST_DRAWN = 40  # classes of a chart
@@ -68,7 +67,7 @@ def write(evidence: Evidence) -> list[Block] | str:
     blocks: list[Block] = []
     if len(evidence.runs) > 1:
         blocks.append(_overview(evidence))
-    detailed = len(evidence.runs) <= MOST_IN_DETAIL
+    detailed = len(evidence.runs) <= IN_DETAIL
     for run in evidence.runs:
         for split, result in run.results.items():
             if len(evidence.runs) > 1 or len(run.results) > 1:

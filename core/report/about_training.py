@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from core.report import drawing
 from core.report import method as words_of_method
 from core.report.document import Block, Cell, Column, Drawing, Heading, Points, Table, Text
-from core.report.evidence import Evidence, RunEvidence
+from core.report.evidence import IN_DETAIL, Evidence, RunEvidence
 from core.report.words import IMAGES, WILSON, bounds, count, share
 from core.runs.journal import Entry
 
-MOST_IN_DETAIL = 3  # runs of one report that are told of epoch by epoch
 _MOST_EPOCHS = 12  # rows of the table
 _SCORES = {"accuracy": "accuracy", "dice": "mean Dice"}
 
@@ -34,7 +33,7 @@ def method(evidence: Evidence) -> list[Block] | str:
 def write(evidence: Evidence) -> list[Block] | str:
     """Curves and epochs of every run that kept a journal."""
     blocks: list[Block] = []
-    if len(evidence.runs) > MOST_IN_DETAIL:
+    if len(evidence.runs) > IN_DETAIL:
         return [_ends(evidence.runs)] if any(run.epochs() for run in evidence.runs) else "no journal was kept."
     for run in evidence.runs:
         if not run.epochs():

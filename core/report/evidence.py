@@ -39,6 +39,7 @@ DATA, HEALTH, LEAKAGE = "data.json", "health.json", "leakage.json"
 RUNS, PICTURE_FOLDER = "runs", "pictures"
 REPORTED = ("test", "validation")  # splits, the one that counts more first
 
+IN_DETAIL = 3  # runs of one report that are told of one by one, with their curves, matrices and mistakes
 MOST_CLASSES = 1000  # of a table that nobody vouches for: its matrix is drawn again 2,000 times
 MOST_COUNTS = 60_000_000  # of the matrices of all its images together, 64-bit each
 

@@ -5,7 +5,6 @@ was changed is not only noticed: it is named with its place, what it says now, a
 follows from the evidence, the results, the page and the Markdown, is made anew and compared word by word.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FoveaError, InputError
-from core.report.bundle import MANIFEST, PAGE, TEXT, is_picture, results
-from core.report.collect import code, picture_name
+from core.report.bundle import MANIFEST, PAGE, TEXT, results
+from core.report.collect import code
+from core.report.copies import agreed, digest, most
 from core.report.differences import MOST, NOTHING, Difference, between, between_texts, brief, leaves
 from core.report.evidence import Evidence
 from core.report.markdown import write_markdown
@@ -36,8 +36,8 @@ CANNOT_KNOW = (
     "name, and the pictures can evaluate the run again and compare.",
     "Whether somebody made a whole new bundle with other numbers: it carries no signature, only a second copy of "
     "everything and hashes. Training the recipe again with its seed would show it.",
-    "What was stored as it was found, such as health, integrity, comparisons and hypotheses, and what the pictures "
-    "show: these were compared with their copies and hashes, not found again.",
+    "What was stored as it was found, such as health, integrity, hypotheses and what heat maps mean, and what the "
+    "pictures show: these were compared with their copies and hashes, not found again.",
     "Whether the test pictures were looked at outside Fovea: only openings within it are counted.",
 )
 
@@ -73,7 +73,7 @@ def verify(path: str, name: str = "") -> Verification:
 
 def _verified(came: Received, folder: Path) -> Verification:
     found: list[Difference] = []
-    truth = _evidence(came, found)
+    truth = agreed(came, found)
     for file, data in truth.items():
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -134,103 +134,6 @@ def _checked(came: Received, numbers: int) -> tuple[str, ...]:
     return tuple(told)
 
 
-# The evidence: which copy of it is as it was
-
-
-def _evidence(came: Received, found: list[Difference]) -> dict[str, bytes]:
-    """The evidence as it was when the report was made, as far as that can be known; differences go to `found`."""
-    if came.alone:
-        return dict(came.carried)
-    hashes = came.hashes
-    if hashes is None:
-        told = "Without it nobody can say which of two copies was changed."
-        found.append(Difference(MANIFEST, "whole file", "no manifest that can be read", "", told))
-    hashes = hashes or {}
-    found += _strangers(came, hashes)
-    truth: dict[str, bytes] = {}
-    for name in sorted({one for one in (*came.files, *came.carried, *hashes) if is_evidence(one)}):
-        here, there, wanted = came.files.get(name), came.carried.get(name), hashes.get(name)
-        if is_picture(name):
-            found += _picture(name, here)
-        elif here is None:
-            found.append(Difference(name, "whole file", NOTHING, "", "It is missing from the bundle."))
-        elif there is None or here == there:
-            found += _hash(name, here, wanted, copied=there is not None)
-        else:
-            found += _copies(name, here, there, wanted)
-        kept = here
-        if there is not None and (here is None or wanted is None or _digest(here) != wanted):
-            kept = there
-        if kept is not None:
-            truth[name] = kept
-    return truth
-
-
-def _strangers(came: Received, hashes: dict[str, str]) -> Iterator[Difference]:
-    """Files that belong to no report, and those that the manifest names and that are gone."""
-    for name in sorted({*came.files, *hashes}):
-        known = name in (MANIFEST, PAGE, TEXT) or is_evidence(name) or is_result(name)
-        if name not in came.files:
-            if not is_evidence(name):
-                yield Difference(name, "whole file", NOTHING, "", "It is missing from the bundle.")
-        elif not known or (hashes and name not in hashes and name != MANIFEST):
-            yield Difference(name, "whole file", f"a file of {len(came.files[name]):,} bytes", NOTHING, "It was added.")
-
-
-def _picture(name: str, data: bytes | None) -> Iterator[Difference]:
-    if data is None:
-        yield Difference(name, "whole picture", NOTHING, "", "It is missing from the bundle.")
-    elif picture_name(data) != name.split("/")[-1]:
-        told = "A picture is called by its digest; another picture stands in its place."
-        yield Difference(name, "whole picture", picture_name(data), name.split("/")[-1], told)
-
-
-def _hash(name: str, data: bytes, wanted: str | None, *, copied: bool) -> Iterator[Difference]:
-    """A file whose hash is not the manifest's although no copy of it says anything else."""
-    if wanted is None or _digest(data) == wanted:
-        return
-    if copied:
-        told = "The file agrees with the copy in the page, so it is the manifest that was changed."
-        yield Difference(MANIFEST, f"files.{name}", wanted, _digest(data), told)
-    else:
-        told = "It was changed after the bundle was made; there is no second copy that says where."
-        yield Difference(name, "whole file", f"SHA-256 {_digest(data)[:16]}…", f"SHA-256 {wanted[:16]}…", told)
-
-
-def _copies(name: str, here: bytes, there: bytes, wanted: str | None) -> list[Difference]:
-    """Where two copies of a file differ, told of the one that was changed."""
-    if wanted is not None and _digest(here) == wanted:
-        told = f"{name} in the bundle says otherwise, and the manifest bears it out."
-        return _values(PAGE, name, there, here, told, inside=f"its copy of {name}, ")
-    told = "The copy that the report carries says otherwise"
-    told += ", and the manifest bears it out." if wanted == _digest(there) else "; the manifest agrees with neither."
-    return _values(name, name, here, there, told)
-
-
-def _values(file: str, name: str, found: bytes, wanted: bytes, told: str, inside: str = "") -> list[Difference]:
-    try:
-        one, two = leaves(name, found), leaves(name, wanted)
-    except ValueError as error:
-        return [Difference(file, f"{inside}whole file", f"cannot be read: {brief(str(error))}", "", told)]
-    rows = [Difference(file, inside + place, *pair, told) for place, *pair in between(one, two)]
-    if not rows:
-        told = "Its bytes were changed, but no value in it."
-        pair = (f"SHA-256 {_digest(data)[:16]}…" for data in (found, wanted))
-        rows = [Difference(file, f"{inside}whole file", *pair, told)]
-    return _most(rows)
-
-
-def _most(rows: list[Difference]) -> list[Difference]:
-    if len(rows) <= MOST:
-        return rows
-    last = rows[MOST]
-    more = Difference(last.file, f"{len(rows) - MOST:,} more places", "", "", "They are not listed.")
-    return [*rows[:MOST], more]
-
-
-# What follows from it
-
-
 def _results(came: Received, computed: dict[str, bytes]) -> list[Difference]:
     if came.alone:
         return []
@@ -248,8 +151,8 @@ def _results(came: Received, computed: dict[str, bytes]) -> list[Difference]:
             found.append(Difference(name, "whole file", f"cannot be read: {brief(str(error))}", "results as JSON"))
             continue
         told = "Computed again from the prediction table."
-        whole = _digest(there) == (came.hashes or {}).get(name)  # then only a library can make the last digits differ
-        found += _most([Difference(name, place, *pair, told) for place, *pair in between(one, two, close=whole)])
+        whole = digest(there) == (came.hashes or {}).get(name)  # then only a library can make the last digits differ
+        found += most([Difference(name, place, *pair, told) for place, *pair in between(one, two, close=whole)])
     return found
 
 
@@ -258,10 +161,10 @@ def _hashes(came: Received, found: list[Difference]) -> Iterator[Difference]:
     named = {one.file for one in found}
     for name, wanted in (came.hashes or {}).items():
         data = came.files.get(name)
-        if data is None or name in named or is_evidence(name) or _digest(data) == wanted:
+        if data is None or name in named or is_evidence(name) or digest(data) == wanted:
             continue
         told = "The file says what it should: the manifest was changed, or how the file is written down."
-        yield Difference(MANIFEST, f"files.{name}", wanted, _digest(data), told)
+        yield Difference(MANIFEST, f"files.{name}", wanted, digest(data), told)
 
 
 def _written(came: Received, page: str, text: str) -> list[Difference]:
@@ -278,7 +181,7 @@ def _written(came: Received, page: str, text: str) -> list[Difference]:
         else:
             pieces = pieces_of_html(came.page), pieces_of_html(page)
             rows = [Difference(name, *row, told) for row in between_texts(*pieces)]
-            found += _most(rows) or [_first_line(name, came.page, page)]
+            found += most(rows) or [_first_line(name, came.page, page)]
     if not came.alone and came.page is not None and not came.carried:
         found.append(Difference(PAGE, "its evidence", NOTHING, "", "The page carries no evidence that can be read."))
     markdown = came.files.get(TEXT)
@@ -287,7 +190,7 @@ def _written(came: Received, page: str, text: str) -> list[Difference]:
         if there != text:
             pieces = pieces_of_markdown(there), pieces_of_markdown(text)
             rows = [Difference(TEXT, *row, told) for row in between_texts(*pieces)]
-            found += _most(rows) or [_first_line(TEXT, there, text)]
+            found += most(rows) or [_first_line(TEXT, there, text)]
     return found
 
 
@@ -327,7 +230,3 @@ def _consequences(came: Received, truth: dict[str, bytes], computed: dict[str, b
             mine = [Difference(file, place, *pair, told, follows=name) for place, *pair in pairs]
             rows += mine[:_MOST_FOLLOWING]
     return rows
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
