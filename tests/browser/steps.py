@@ -58,6 +58,12 @@ def points(page: Page, chart: str) -> int:
     )
 
 
+def click_point(page: Page, chart: str, place: int) -> None:
+    """Click the point of a chart that it draws at this place, counted from 0; what lies over the points gets it."""
+    box = page.locator(f".st-key-{chart} .js-plotly-plot .scatterlayer .point").nth(place).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def sources(images: Locator) -> list[str]:
     """Where pictures come from: another picture has another address."""
     return [image.get_attribute("src") for image in images.all()]

@@ -14,13 +14,15 @@ from playwright.sync_api import Page, expect
 from core.data.demo import make_demo
 from core.data.incoming import keep
 from core.data.library import Library
+from core.evaluate.results import read_result
 from core.executors.local import LocalExecutor
 from core.recipe import Recipe
 from core.runs.seal import openings
 from core.runs.store import RunStore
 from core.workspace import Workspace, read_json
+from pages.shared.gallery import PAGE
 from tests.browser.conftest import assert_well, settle
-from tests.browser.steps import MINUTE, button, go, points, sources, wait_for
+from tests.browser.steps import MINUTE, button, click_point, go, points, sources, told, wait_for
 
 
 @pytest.mark.timeout(600)
@@ -89,7 +91,15 @@ def test_from_an_empty_workspace_to_the_name_of_a_photo(page: Page, serve, works
         button(page, "to_evaluate").click()
         headline = page.locator(".st-key-headline")
         expect(headline).to_contain_text(f"{status.best['accuracy']:.3f}", timeout=MINUTE)
-        expect(page.locator(".st-key-matrix .js-plotly-plot")).to_be_visible()
+        # A click on a cell of the matrix shows the pictures in it, and no others.
+        settle(page)
+        shown = read_result(store.get(summary.id).paths.results("validation"))
+        click_point(page, "matrix", 4 + 1)  # second row, second column
+        name = shown.classes[1]
+        expect(page.get_by_role("heading", name=f"{name}, named rightly")).to_be_visible(timeout=MINUTE)
+        pictures = page.locator(".st-key-sheet_mistakes img")
+        expect(pictures).to_have_count(min(PAGE, shown.confusion[1][1]), timeout=MINUTE)
+        assert all(f"is {name}, called {name}" in words for words in told(pictures))
         paths = store.get(summary.id).paths
         assert openings(paths) == []
         page.locator(".st-key-evaluate_split").get_by_text("Test").click()

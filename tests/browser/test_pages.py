@@ -23,7 +23,7 @@ from tests.browser.screens import put_into_the_readme, take, window
 from tests.browser.server import end_workers, serving
 from tests.browser.steps import button, choose, type_number
 
-PAGES = ("data", "augment", "train", "runs", "evaluate", "predict", "report", "autopsy")
+PAGES = ("data", "augment", "train", "runs", "evaluate", "compare", "predict", "report", "autopsy")
 LOOKS = [  # each screen and each scheme early, the other two ways to bring them together last
     *[("1440x900", "light"), ("390x844", "dark")],
     *[pytest.param(*look, marks=pytest.mark.slow) for look in (("1440x900", "dark"), ("390x844", "light"))],
