@@ -30,6 +30,7 @@ MOST_BYTES = 256_000_000  # of all snapshots of a run
 ALWAYS_BYTES = 32_000_000  # heads never take more
 WORTH = 8  # snapshots of its size that a network may keep, within these bounds
 EXACT_BYTES = 1_000_000  # a snapshot no larger than this is not rounded
+LARGEST_HALF = torch.finfo(torch.float16).max
 PENDING_BYTES = 64_000_000  # held in memory before they are written
 MOST_OF_TIME = 0.01  # that copying and writing may take
 FREE_SECONDS = 0.25  # that they may take in any case
@@ -215,9 +216,9 @@ def _copied(weights: Mapping[str, torch.Tensor]) -> Weights:
 
 def _small(tensor: torch.Tensor, exact: bool) -> torch.Tensor:
     if not exact and tensor.dtype is torch.float32 and tensor.ndim > 1:
-        half = tensor.half().cpu().contiguous()
-        if half.isfinite().all():  # a weight above 65,504 is rare, and so is one that is no number
-            return half
+        low, high = tensor.aminmax()
+        if -LARGEST_HALF < low and high < LARGEST_HALF:  # false also where one is no number
+            return tensor.half().cpu().contiguous()
     return tensor.cpu().clone().contiguous()
 
 

@@ -23,6 +23,7 @@ NEVER = (
     "Nothing of this run's earlier epochs was kept. Runs keep their weights after each epoch from now on, unless the "
     "network is too large for that."
 )
+WIDTH = 340  # pixels of a picture, where there is so much room
 MOST_OTHERS = 100  # of the newest runs, offered to be seen beside this one
 ANSWER = ""  # the class that a network answers itself
 
@@ -135,7 +136,7 @@ def _one(run: Run, found: Travel, epoch: int, *, wide: bool) -> None:
             )
         else:
             drawn = where.drawn_over(found.picture, found.maps[place])
-        st.image(drawn, alt=f"{found.name} after epoch {here}", width="stretch")
+        st.image(drawn, alt=f"{found.name} after epoch {here}", width=WIDTH)
         st.markdown(f":small[{_told(found, place, background)}]")
     with right:
         figure = shares_over_epochs(

@@ -35,12 +35,12 @@ def panel(app, finished_run, workspace):
 
 def test_maps_are_drawn_for_who_asks_and_mistakes_come_first(panel, finished_run, workspace):
     table = PredictionTable.read(finished_run.paths.predictions("validation"))
-    assert not panel.get("imgs")
+    assert not panel.get("image")
     panel.segmented_control(key="where_pictures").set_value("Named rightly").run()
     panel.toggle(key="where_on").set_value(True).run()
     well(panel)
     right = int((table.predicted == table.truth).sum())
-    assert right == 0 or len(panel.get("imgs")) == min(12, right)
+    assert right == 0 or len(panel.get("image")) == min(12, right)
     assert dataset_of(workspace, finished_run).samples
 
 
