@@ -50,7 +50,6 @@ def _offer(run: Run, one: Format) -> None:
         "Make it" if kept is None else "Make it again",
         key=f"export_make_{one.name}_{run.id}",
         icon=":material/build:",
-        type="primary" if kept is None and not problem else "secondary",
         disabled=work is not None,
         on_click=_begin,
         args=(run, one),

@@ -74,7 +74,7 @@ def _export(workspace: Workspace, run_id: str, kind: Format, file: Path, report:
         checked, contents, sentence = found.to_json(), [file.name], found.sentence
     elif kind.name == "zip":
         contents = write_model_zip(file, run, load_trained(run.paths.best))
-        sentence = "Weights, recipe, class map and model card, and a file of Python that loads them without Fovea."
+        sentence = "Before it was written, the network that use.py builds was seen to be the one these weights are of."
     else:
         dataset = dataset_of(workspace, run)
         if file.suffix.lower() == ".zip":
