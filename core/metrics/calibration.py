@@ -101,8 +101,7 @@ def error_of(bins: tuple[Bin, ...]) -> tuple[float, Interval, float]:
     A bin of few images is off by chance, and distances add up: from few images the error of the best model reads high,
     and drawing the images again reads higher still (such intervals held the truth in 4 of 100 cases, with 50 images).
     So the interval is found by inverting a test: it has all true errors under which so small and so large a figure
-    comes up more often than once in forty. How a true error is spread over the bins is unknown, so two ways are tried,
-    evenly, and as the bins themselves suggest, and the interval is the wider of the two.
+    comes up more often than once in forty, where a true error is spread over the bins as the bins themselves suggest.
     """
     filled = [one for one in bins if one.n]
     images = np.array([one.n for one in filled], np.float64)
@@ -119,11 +118,7 @@ def error_from(weights: np.ndarray, off: np.ndarray, deviations: np.ndarray, n: 
     error = float((weights * abs(off)).sum())
     suggested = np.sqrt(np.maximum(off**2 - deviations**2, 0) + deviations**2 / 4)
     chance = np.random.default_rng(0).normal(size=(_DRAWS, len(off) + 1))
-    found = [
-        _inverted(error, weights, deviations, shape / (weights @ shape), n, chance)
-        for shape in (np.ones(len(off)), suggested)
-    ]
-    interval = Interval(min(one.low for one in found), max(one.high for one in found))
+    interval = _inverted(error, weights, deviations, suggested / (weights @ suggested), n, chance)
     return error, interval, float(sqrt(2 / pi) * (weights @ deviations))
 
 

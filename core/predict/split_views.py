@@ -27,7 +27,7 @@ from core.runs.store import Run, RunStore
 from core.workspace import Workspace, write_json
 
 SIDES = {"mirrored": MIRRORED, "sides": POSITIONS}
-NAMES = ("One look", "Test-time augmentation")
+NAMES = ("one look", "Test-time augmentation")  # the second begins sentences
 
 Figure = tuple[float | None, Interval | None]
 

@@ -27,15 +27,16 @@ ABOUT = {
 }
 
 
-def figure(label: str, value: float | None, interval: Interval | None, about: str, *, signed: bool = False) -> None:
+def figure(label: str, value: float | None, interval: Interval | None, about: str, *, of_sign: bool = False) -> None:
     """A number with its interval under it, and in its tooltip what it is and how the interval was made."""
-    shown = "–" if value is None else _signed(value) if signed else share(value)
-    under = f"[{_signed(interval.low)} to {_signed(interval.high)}]" if signed and interval else bounds(interval)
+    shown = "–" if value is None else signed(value) if of_sign else share(value)
+    under = f"[{signed(interval.low)} to {signed(interval.high)}]" if of_sign and interval else bounds(interval)
     st.metric(label, shown, delta=under or None, delta_color="off", delta_arrow="off", help=about)
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "\u2212")  # a minus as long as the plus
+def signed(value: float) -> str:
+    """A number with its sign, as "+0.012", and a minus as long as the plus."""
+    return f"{value:+.3f}".replace("-", "\u2212")
 
 
 def told(name: str) -> str:
@@ -120,7 +121,7 @@ def calibration(run: Run, split: str) -> None:
     st.markdown(_verdict(told_of.gap, told_of.gap_interval))
     with st.container(key="calibration"), st.grid(3, min_column_width=170):
         figure("calibration error", told_of.error, told_of.error_interval, told("error"))
-        figure("confidence less accuracy", told_of.gap, told_of.gap_interval, told("gap"), signed=True)
+        figure("confidence less accuracy", told_of.gap, told_of.gap_interval, told("gap"), of_sign=True)
         figure("Brier score", told_of.brier, told_of.brier_interval, told("brier"))
     st.caption(_by_chance(told_of.error, told_of.by_chance, f"{found.n:,} images"))
     left, right = st.columns([3, 2], gap="medium")

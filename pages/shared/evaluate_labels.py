@@ -46,7 +46,8 @@ def report(run: Run, result: ClassificationResult, dataset: Dataset | None) -> N
             "Test-time augmentation": lambda: evaluate_views.panel(run, result.split),
             "Where it looks": lambda: where.panel(run, dataset, table),
             "Repeats": lambda: repeat_tables.panel(run, dataset),
-        }
+        },
+        "label_tabs",
     )
 
 

@@ -66,7 +66,8 @@ def report(run: Run, result: SegmentationResult, dataset: Dataset | None) -> Non
             "Test-time augmentation": lambda: evaluate_views.panel(run, result.split),
             "Where it looks": lambda: where.panel(run, dataset, table),
             "Repeats": lambda: repeat_tables.panel(run, dataset),
-        }
+        },
+        "pixel_tabs" if pixels else "mask_tabs",
     )
 
 

@@ -3,12 +3,13 @@
 import streamlit as st
 
 from core.errors import Cancelled, FoveaError
-from core.evaluate.views import KINDS, ViewsResult, current_views, table_of
+from core.evaluate.views import KINDS, ViewsFigure, ViewsResult, current_views, table_of
 from core.runs.store import Run
 from pages.shared import atwork, cache
 from pages.shared.atwork import AtWork
 from pages.shared.cached.depth import views_at_work
-from pages.shared.words import bounds, count, measured, plain, sentence
+from pages.shared.evaluate_depth import signed
+from pages.shared.words import count, measured, plain, sentence
 
 WORK = "core.predict.split_views:evaluate_views"
 LOOKS = {"mirrored": 2, "sides": 8}
@@ -82,25 +83,29 @@ def _watch(key: tuple[str, str, str]) -> None:
 
 def _told(run: Run, split: str, found: ViewsResult) -> None:
     st.markdown(f"**{plain(found.sentence)}**")
+    looks = f"{found.views} looks"
     rows = [
         {
             "figure": one.label,
             "one look": measured(one.plain, one.plain_interval),
-            f"{found.views} looks": measured(one.views, one.views_interval),
-            "difference": one.difference and one.difference.value,
-            "95 %": bounds(one.difference.interval) if one.difference else "",
+            looks: measured(one.views, one.views_interval),
+            "difference": _difference(one),
             "p": one.difference and one.difference.p,
-            "methods": f"{METHODS[one.name]}; difference: {one.difference.method if one.difference else '–'}",
         }
         for one in found.figures
     ]
-    number = st.column_config.NumberColumn
+    methods = "; ".join(f"{one.label}: {METHODS[one.name]}" for one in found.figures)
+    tests = "; ".join(f"{one.label}: {one.difference.method}" for one in found.figures if one.difference)
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     st.dataframe(
         rows,
         hide_index=True,
         key="views_figures",
+        width="content",
         column_config={
-            "difference": number(format="%+.3f", help="With test-time augmentation less without, same images."),
+            "one look": text(help=f"95 % intervals. {methods}."),
+            looks: text(help=f"95 % intervals. {methods}."),
+            "difference": text(help=f"More looks less one look, on the same images. {tests}."),
             "p": number(format="%.3f", help="How often chance in the images alone brings as large a difference."),
         },
         placeholder="–",
@@ -117,3 +122,11 @@ def _told(run: Run, split: str, found: ViewsResult) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def _difference(one: ViewsFigure) -> str:
+    """In words, with a sign that cannot be taken for a dash: "+0.012 [−0.003 to +0.027]"."""
+    if one.difference is None:
+        return "–"
+    low, high = one.difference.interval
+    return f"{signed(one.difference.value)} [{signed(low)} to {signed(high)}]"

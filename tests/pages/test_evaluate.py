@@ -1,13 +1,16 @@
+import re
 from dataclasses import replace
 
 import pytest
 
 from core.evaluate.mistakes import confused_pairs
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.views import current_views
 from core.runs.run import RunState, write_status
 from core.runs.seal import open_seal, openings
 from core.workspace import read_json, write_json
 from tests.pages.conftest import well, words
+from tests.running import until
 
 
 def test_without_a_trained_model_the_page_shows_the_way_to_one(visit, tiny_dataset):
@@ -98,3 +101,44 @@ def test_a_report_stays_when_the_dataset_is_gone(visit, finished_run, workspace)
     app = visit("evaluate")
 
     assert "accuracy" in words(app)
+
+
+def tab(app, name):
+    """Open a tab below the figures."""
+    app.session_state["label_tabs"] = name
+    app.run()
+    well(app)
+    return app
+
+
+def test_every_tab_below_the_figures_opens_and_its_numbers_have_intervals(visit, finished_run):
+    app = visit("evaluate")
+    assert "Best: " in words(app)
+    assert "Mean AUROC" in words(tab(app, "ROC"))
+    assert re.search(r"Mean AUROC [\d.]+ \[[\d.]+–[\d.]+\]", words(app))
+    assert re.search(r"Mean average precision [\d.]+ \[[\d.]+–[\d.]+\]", words(tab(app, "Precision and recall")))
+    tab(app, "Calibration")
+    figures = {metric.label: metric for metric in app.metric}
+    for name in ("calibration error", "confidence less accuracy", "Brier score"):
+        assert figures[name].delta.startswith("[")
+        assert "95 % interval" in figures[name].help
+    assert "Surest of being so" in words(tab(app, "Best and worst"))
+
+
+def test_test_time_augmentation_is_offered_done_in_a_helper_and_told_beside_the_plain_figures(visit, finished_run):
+    app = tab(visit("evaluate"), "Test-time augmentation")
+    app.button(key="views_start").click().run()
+    until(lambda: current_views(finished_run.paths, "validation", "mirrored") is not None)
+    app = tab(visit("evaluate"), "Test-time augmentation")
+
+    [told] = [frame.value for frame in app.dataframe if "one look" in frame.value.columns]
+    assert list(told["figure"]) == ["accuracy", "macro F1", "AUROC"]
+    assert all("[" in cell for cell in told["2 looks"])
+    assert "have another answer" in words(app)
+
+
+def test_figures_of_a_run_that_was_evaluated_before_there_were_any_are_computed_when_asked_for(visit, finished_run):
+    finished_run.paths.depth("validation").unlink()
+    app = tab(visit("evaluate"), "Calibration")
+    assert [metric for metric in app.metric if metric.label == "calibration error"]
+    assert finished_run.paths.depth("validation").exists()
