@@ -215,9 +215,9 @@ def _copied(weights: Mapping[str, torch.Tensor]) -> Weights:
 
 
 def _small(tensor: torch.Tensor, exact: bool) -> torch.Tensor:
-    if not exact and tensor.dtype is torch.float32 and tensor.ndim > 1:
+    if not exact and tensor.dtype is torch.float32 and tensor.ndim > 1 and tensor.numel():
         low, high = tensor.aminmax()
-        if -LARGEST_HALF < low and high < LARGEST_HALF:  # false also where one is no number
+        if low > -LARGEST_HALF and high < LARGEST_HALF:  # false also where one is no number
             return tensor.half().cpu().contiguous()
     return tensor.cpu().clone().contiguous()
 
