@@ -10,7 +10,7 @@ from pages.shared.compare_pictures import pictures
 from pages.shared.compare_results import SCORES, method
 from pages.shared.evaluate_tabs import tabs
 from pages.shared.live import PLAIN_FIGURE
-from pages.shared.words import bounds, field_words, share, spread_words
+from pages.shared.words import bounds, field_words, plain, share, spread_words
 
 MISSING = "–"
 
@@ -40,7 +40,7 @@ def every_pair(found: Comparison, question: str, metric: str) -> None:
             "second": found.named(pair.second),
             "difference (points)": f"{100 * pair.value:+.1f}",
             "95 % interval": points(pair.interval),
-            "p (Holm)": f"{pair.holm:.3f}" if pair.holm >= 0.001 else "< 0.001",
+            "p (Holm)": _p(pair.holm),
             "verdict": "beyond chance" if pair.different else "within noise",
             **({"could be missed": _missed(pair)} if question == RECIPES else {}),
         }
@@ -68,7 +68,7 @@ def every_class(found: Comparison, file: Path, question: str) -> None:
             key=f"compare_classes_{file.stem}_{question}",
         )
     pair = found.pairs[place]
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([4, 5], gap="medium")
     drawn = cached.classes(found, file, place)
     left.plotly_chart(drawn, key="compare_class_dots", config=PLAIN_FIGURE, alt="The change of each class")
     right.dataframe(
@@ -77,7 +77,7 @@ def every_class(found: Comparison, file: Path, question: str) -> None:
                 "class": change.label,
                 "change (points)": MISSING if change.value is None else f"{100 * change.value:+.1f}",
                 "95 % interval": points(change.interval),
-                "p (Holm)": MISSING if change.p is None else f"{change.p:.3f}",
+                "p (Holm)": _p(change.p),
                 "verdict": "beyond chance" if change.different else "within noise",
                 "images": change.n,
             }
@@ -87,8 +87,9 @@ def every_class(found: Comparison, file: Path, question: str) -> None:
         key="compare_class_table",
         alt="The change of each class with its interval",
     )
+    first, second = (plain(found.named(key), 60) for key in (pair.first, pair.second))
     st.caption(
-        f"The change of {found.class_figure} from the first to the second. All intervals of this table hold together "
+        f"The change of {found.class_figure} from {first} to {second}. All intervals of this table hold together "
         "in 95 of 100 comparisons; a class with few images has a wide one."
     )
 
@@ -143,6 +144,10 @@ def runs(found: Comparison) -> None:
 def points(interval: tuple[float, float] | None) -> str:
     """An interval of a difference in points."""
     return MISSING if interval is None else f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
+
+
+def _p(value: float | None) -> str:
+    return MISSING if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _missed(pair: Pair) -> str:
