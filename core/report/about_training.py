@@ -55,14 +55,14 @@ def _curves(run: RunEvidence) -> list[Drawing]:
     last = ends[-1]
     return [
         drawing.curves(
-            f"Loss of {run.name} by epoch",
+            "Loss by epoch",
             f"Loss by epoch; at the end training {_told(last, 'train', 'loss')}, validation "
             f"{_told(last, 'validation', 'loss')}.",
             losses,
             borders=borders,
         ),
         drawing.curves(
-            f"{_SCORES[score].capitalize() if score == 'accuracy' else 'Mean Dice'} of {run.name} by epoch",
+            f"{'Accuracy' if score == 'accuracy' else 'Mean Dice'} by epoch",
             f"{_SCORES[score]} by epoch; at the end training {_told(last, 'train', score)}, validation "
             f"{_told(last, 'validation', score)} {bounds(last.get('interval'))}.",
             scores,
@@ -106,7 +106,7 @@ def _table(run: RunEvidence) -> Table:
     )
     left_out = len(ends) - len(shown)
     return Table(
-        f"Epochs of {run.name}",
+        "Epochs",
         (
             Column("epoch", left=True),
             Column("rate", "the learning rate at the end of the epoch"),
