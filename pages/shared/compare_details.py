@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.compare.comparison import RECIPES, Comparison, Pair
+from core.seeding import fingerprint
 from pages.shared.cached import compare as cached
 from pages.shared.compare_pictures import pictures
 from pages.shared.compare_results import SCORES, method
@@ -26,7 +27,7 @@ def details(found: Comparison, file: Path, question: str, metric: str) -> None:
         drawn["Pictures they disagree on"] = lambda: pictures(found)
     drawn["What differs"] = lambda: choices(found)
     drawn["Runs"] = lambda: runs(found)
-    tabs(drawn)
+    tabs(drawn, f"compare_tabs_{fingerprint(*drawn)}")  # other tabs, another key
     if found.pairs and not found.disagreements:
         st.caption("Pictures on which two runs disagree are looked for among 12 runs or fewer.")
 
