@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import bench
 from benchmarks.judge import Verdict
 from core.integrity.autopsy.answers import Answers
-from core.integrity.autopsy.decidable import CLOSE, GOOD, can_place, can_refuse, claims_of, lift_of, shares_of
+from core.integrity.autopsy.decidable import CLOSE, GOOD, LEAST, can_place, can_refuse, claims_of, lift_of, shares_of
 from core.integrity.autopsy.leaks import find_leak
 from core.integrity.autopsy.repeats import period_of
 from core.integrity.autopsy.shares import CONSTANT, ceiling
@@ -278,7 +278,11 @@ FAULTS = {
 def decidable(cause: str, clean: Clean, planted: Planted) -> bool:
     """The rule, from what is known of what was planted: the shares, the accuracy, the classes and the rows."""
     answers, classes = planted.answers, len(clean.pool.classes)
-    if cause in ("sound", "constant", "leaked"):
+    shares = shares_of(clean.predicted, classes)
+    lift = lift_of(float((clean.predicted == clean.truth).mean()), shares)
+    if cause == "sound":
+        return lift >= LEAST
+    if cause in ("constant", "leaked"):
         return True
     rows = min(len(answers.truth), len(answers.predicted))
     if cause in ("shuffled", "chance"):
@@ -290,8 +294,6 @@ def decidable(cause: str, clean: Clean, planted: Planted) -> bool:
     apart = (answers.truth[:rows] != meant) | (answers.predicted[:rows] != said)
     if cause == "repeated" and len(answers.truth) == len(answers.predicted):
         rows = period_of(answers.truth) or 0
-    shares = shares_of(clean.predicted, classes)
-    lift = lift_of(float((clean.predicted == clean.truth).mean()), shares)
     differing = int(apart.sum()) if apart.any() else None
     truth = shares_of(clean.truth[:rows], classes)
     return can_place(

@@ -46,8 +46,10 @@ APART = {
     "constant": 0.02,
 }
 ALARM = 0.9  # so probable must a fault be, all together, before one is named; below, nothing is said to be wrong
+REFUSED = 0.7  # the same for answers that belong nowhere: there a test of its own must refuse the weakest model, too
 FOLLOWS = math.log(20.0)  # what answers that come in runs speak for a model that saw pictures in some order
 AGAIN = 0.02  # of the rows: if so many have an id that was there before, images count more than once
+LIKE = 2.0  # nats at most that an exchange of classes gains by the shares of the classes, which weak models distort
 TEMPER = 0.75
 BLOCKS = 3.0  # times as likely is a loose dependence where truth and answers both come in runs: whole blocks may move
 RUNS = 6.0  # standard deviations from which answers count as coming in runs
@@ -138,10 +140,12 @@ def _weighed(answers: Answers) -> Iterator[Claim]:
                 repair=repair, mapping=mapping,
             )  # fmt: skip
             like = share_scores(truth, np.argsort(mapping)[predicted], classes)["shuffled"] - shares["shuffled"]
-            yield _scored(replace(permuted, bonus=permuted.bonus + like + model.apart(table)), model, table)
+            bonus = permuted.bonus + min(LIKE, like) + model.apart(table)
+            yield _scored(replace(permuted, bonus=bonus), model, table)
 
-    # Where answers come in some order, a part of them has other shares; that also answers without any model may have.
-    drift = max(0.0, max(drifts) - math.log(len(drifts)))
+    # Where answers come in runs, a part of them has other shares than the rest. So have those without any model; but
+    # where the truth comes in runs too, that both change at the same rows is what speaks for a model.
+    drift = 0.0 if runs(truth)[0] > RUNS else max(0.0, max(drifts) - math.log(len(drifts)))
     follows = FOLLOWS if runs(predicted)[0] > RUNS else 0.0
     order = speaks_for_order(answers.probabilities) + follows
     for cause in ("shuffled", "chance", "constant"):
@@ -202,8 +206,9 @@ def _named(weights: dict[Cause, float], answers: Answers) -> Cause:
     equal = len(answers.truth) == len(answers.predicted)
     in_place: Cause = "sound" if equal else "truncated"
     best = max(weights, key=weights.__getitem__)
-    if not equal or weights[in_place] <= 1 - ALARM:
-        nowhere = best in ("shuffled", "chance", "constant")  # an order that was found is refused as it stands, too
-        if not nowhere or refuses(counts_as_given(answers), shares_of(answers.predicted, len(answers.classes))):
-            return best
-    return in_place
+    nowhere = best in ("shuffled", "chance", "constant")  # an order that was found is refused as it stands, too
+    if equal and weights[in_place] > 1 - (REFUSED if nowhere else ALARM):
+        return in_place
+    if nowhere and not refuses(counts_as_given(answers), shares_of(answers.predicted, len(answers.classes))):
+        return in_place
+    return best
