@@ -22,7 +22,7 @@ def roc_curves(lines: Sequence[Line]) -> go.Figure:
     _diagonal(figure, "a guess")
     for line in lines:
         _curve(figure, line, "%{x:.1%} of the others, %{y:.1%} of its own")
-    return _finished(figure, "others taken for it", "its images found")
+    return _finished(figure, "share of the others taken for it", "share of its images found")
 
 
 def precision_curves(lines: Sequence[Line], share: float | None = None) -> go.Figure:
@@ -39,13 +39,17 @@ def precision_curves(lines: Sequence[Line], share: float | None = None) -> go.Fi
         )
     for line in lines:
         _curve(figure, line, "recall %{x:.1%}, precision %{y:.1%}")
-    return _finished(figure, "recall: found of its images", "precision: right among those named so")
+    return _finished(figure, "recall: share found", "precision: share right of those named so")
 
 
 def calibration_curve(
     bins: Sequence[Bin], *, x: str = "confidence", y: str = "right", unit: str = "images"
 ) -> go.Figure:
-    """The share that is right over how sure the model was, with intervals; below the diagonal it is over-confident."""
+    """The share that is right over how sure the model was, with intervals; below the diagonal it is over-confident.
+
+    `x` and `y` say in words, which may hold names of classes, what is held against what.
+    """
+    x, y = label(x, 40), label(y, 40)
     figure, filled = go.Figure(), [one for one in bins if one.n]
     _diagonal(figure, "as it should be")
     down = [one.accuracy - one.interval.low if one.interval else 0.0 for one in filled]

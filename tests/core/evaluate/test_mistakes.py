@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, confused_pairs, of_cell
+from core.evaluate.mistakes import ConfusedPair, Mistake, confident_mistakes, confused_pairs, extremes, of_cell
 from core.evaluate.predictions import PredictionTable
 
 #          truth  probabilities
@@ -57,3 +57,12 @@ def test_pairs_are_counted_by_direction_and_the_most_confused_comes_first():
         ConfusedPair("dog", "cat", 1, 1.0),
         ConfusedPair("fox", "dog", 1, 0.5),
     ]
+
+
+def test_the_extremes_of_a_class_are_its_surest_and_its_least_likely_images_and_none_stands_twice():
+    best, worst = extremes(TABLE, 0, 2)
+    assert [one.id for one in best] == ["000000", "000002"]
+    assert [one.id for one in worst] == ["000001"]
+    assert [[one.id for one in side] for side in extremes(TABLE, 1, 5)] == [["000003"], []], "one image is no extreme"
+    with pytest.raises(ValueError, match="class 3"):
+        extremes(TABLE, 3, 1)
