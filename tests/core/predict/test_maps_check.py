@@ -1,7 +1,5 @@
 """Maps are compared with those of random weights, and the verdict follows from the numbers."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -102,7 +100,8 @@ def test_a_damaged_outcome_counts_as_none(trained_run, content):
 
 
 @pytest.mark.slow
-def test_maps_of_masks_are_checked_as_well(workspace, masked_run):
+def test_maps_of_masks_are_checked_as_well(workspace, masked_run, monkeypatch):
+    monkeypatch.setattr(maps_check, "FEWEST", 2)  # there are four validation images
     found = check_maps(str(workspace.root), masked_run.id)
-    assert found.pictures >= maps_check.FEWEST
-    assert replace(found) == read_check(masked_run.paths)
+    assert found.pictures >= 2
+    assert found == read_check(masked_run.paths)

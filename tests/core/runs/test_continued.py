@@ -13,7 +13,9 @@ from core.recipe import Recipe, SegmentationRecipe
 from core.runs.continued import continue_run, longer
 from core.runs.run import Origin, RunState, read_status, write_status
 from core.runs.seal import open_seal, openings
+from core.runs.snapshots import epochs_to_visit
 from core.runs.store import RunStore
+from core.train.snapshots import Past
 from tests.running import small
 from tests.shapes import SMALL_MASKS, kept_shapes
 
@@ -51,7 +53,10 @@ def end_of(paths):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, EVERYTHING, BEST], ids=["head", "everything", "best restored"])
-def test_a_continued_run_is_to_the_bit_what_its_recipe_gives_from_the_start(store, finished, tiny_dataset, changes):
+def test_a_continued_run_is_to_the_bit_what_its_recipe_gives_from_the_start(
+    store, finished, tiny_dataset, changes, monkeypatch
+):
+    monkeypatch.setattr("core.train.snapshots.FREE_SECONDS", float("inf"))  # every epoch is kept, however slow this is
     before = finished(changes)
     files = {path: path.read_bytes() for path in before.paths.folder.iterdir() if path.is_file()}
     executor = InlineExecutor(store.workspace)
@@ -73,6 +78,13 @@ def test_a_continued_run_is_to_the_bit_what_its_recipe_gives_from_the_start(stor
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
     best = load_file(longer_run.paths.best), load_file(straight.paths.best)
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
+    assert epochs_to_visit(longer_run.paths) == epochs_to_visit(straight.paths)
+    for epoch in epochs_to_visit(straight.paths):
+        then = [
+            Past.of(run.paths.best, run.status.best["epoch"], run.paths.snapshots).weights(epoch)
+            for run in (longer_run, straight)
+        ]
+        assert all(torch.equal(then[0][name], then[1][name]) for name in then[0]), f"epoch {epoch}"
     assert {path: path.read_bytes() for path in files} == files, "the finished run is as it was"
     epochs = [entry for entry in longer_run.journal.read() if entry["kind"] == "epoch"]
     assert len(epochs) == longer_run.status.epochs_done
