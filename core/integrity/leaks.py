@@ -90,9 +90,8 @@ def _rows(split: str, table: Table, mine: np.ndarray) -> list[dict]:
             right = rights(table)[rows]
             value = float(right.mean())
             low, high = wilson(int(right.sum()), len(right))
-        found.append(
-            {"split": split, "pictures": label, "images": int(rows.sum()), "score": value, "from": low, "to": high}
-        )
+        counted = int(rows.sum())
+        found.append({"pictures": label, "images": counted, "score": value, "from": low, "to": high, "split": split})
     return found
 
 

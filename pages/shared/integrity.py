@@ -152,11 +152,12 @@ def _finding(run: Run, finding: Finding, dataset: Dataset | None, key: str) -> N
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of figures as a table shows it: shares to three places, both ends of an interval in one cell."""
-    shown = {name: share(value) if isinstance(value, float) or value is None else value for name, value in row.items()}
-    if {"from", "to"} <= shown.keys() and not isinstance(row["from"], str):
-        low, high = row["from"], row["to"]
-        shown = {name: value for name, value in shown.items() if name not in ("from", "to")}
-        shown["95 % interval"] = "–" if low is None else bounds((low, high))
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if name == "from":
+            shown["95 % interval"] = "–" if value is None else bounds((value, row["to"]))
+        elif name != "to":
+            shown[name] = share(value) if isinstance(value, float) or value is None else value
     return shown
 
 

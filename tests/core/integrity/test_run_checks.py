@@ -69,6 +69,7 @@ def test_a_sealed_test_split_stays_sealed_and_cannot_be_compared(workspace, data
     assert not run.paths.seal.exists()
 
 
+@pytest.mark.slow
 def test_equal_models_are_hardly_ever_called_apart():
     """Pairs of splits of one kind, judged by what the check asks; equal pairs once."""
     draws = np.random.default_rng(0).binomial(30, 0.85, (1000, 2))
@@ -194,6 +195,7 @@ def test_the_flattery_of_epochs_is_what_choosing_gives_on_average(epochs, deviat
     assert 0.6 * truth < told < 1.3 * truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("apart_by", "runs"), [(0.0, 20), (0.03, 20), (0.3, 5)])
 def test_the_flattery_of_runs_is_what_choosing_gives_on_average(apart_by, runs):
     """Runs whose answers differ by luck, a little in truth, or very much, on 100 images of different ease."""

@@ -33,7 +33,7 @@ def test_a_turn_is_found_with_its_place_and_what_it_costs(points, at, rise):
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.5])
-@pytest.mark.parametrize("points", [8, 12, 30])
+@pytest.mark.parametrize("points", [8, 12, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_course_that_only_falls_and_wavers_is_hardly_ever_called_turned(points, memory):
     generator = np.random.default_rng(points)
     told = [turning(falling(points, generator, memory=memory), draws=100) for _ in range(40)]
