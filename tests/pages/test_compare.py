@@ -9,11 +9,23 @@ from pages.shared.compare_choice import behind
 from tests.comparing import answered_run, fruit, store_answers
 from tests.pages.conftest import well, words
 from tests.pages.mask_runs import box, evaluated_run, masked_dataset
+from tests.running import until
 
 
 @pytest.fixture
 def data(workspace):
     return fruit(workspace, 60)
+
+
+def shown(app, condition):
+    """Look again and again, as a browser does, until the page shows something."""
+
+    def looked():
+        app.run()
+        well(app)
+        return condition()
+
+    until(looked)
 
 
 @pytest.fixture
@@ -24,11 +36,7 @@ def compared(app):
         app.session_state[state.COMPARED] = [run.id for run in runs]
         app.run()
         app.switch_page("pages/compare.py")
-        for _ in range(200):
-            app.run()
-            well(app)
-            if any("compare_verdict" in str(block.proto) for block in app.get("flex_container")) or app.error:
-                break
+        shown(app, lambda: any("compare_verdict" in str(block.proto) for block in app.get("flex_container")))
         return app
 
     return show
@@ -89,20 +97,12 @@ def test_the_test_split_is_never_opened(compared, workspace, data):
     page = compared(*runs)
     (split,) = [one for one in page.get("button_group") if one.label == "Split"]
     split.set_value("test")
-    for _ in range(100):
-        page.run()
-        if "sealed" in words(page):
-            break
-    assert "sealed" in words(page)
+    shown(page, lambda: "sealed" in words(page))
     assert not any(run.paths.seal.exists() for run in runs)
     for run in runs:
         open_seal(run.paths, "page")
         store_answers(run, data, range(4), "test")
-    for _ in range(100):
-        page.run()
-        if "test images" in words(page):
-            break
-    assert "same 60 test images" in words(page)
+    shown(page, lambda: "same 60 test images" in words(page))
 
 
 def test_masks_are_compared(compared, workspace):
