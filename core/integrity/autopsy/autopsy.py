@@ -20,10 +20,10 @@ MOST_SURE = 0.995  # no file proves more: causes that nobody thought of are not 
 TOLD = 0.01  # other causes are told from this weight on
 
 
-def autopsy(answers: Answers, *, seed: int = 0) -> Autopsy:
+def autopsy(answers: Answers) -> Autopsy:
     """The cause of a report, its evidence, and the report after a repair where one can be had.
 
-    `seed` is that of what is drawn; nothing but the intervals of macro F1 is. The same answers give the same autopsy.
+    The same answers give the same autopsy.
     """
     given, claims, weights, cause = weigh(answers)
     weights = tempered(weights)

@@ -28,7 +28,6 @@ def autopsy_paths(
     classes: Sequence[str] | None = None,
     run: str = "",
     split: str = "validation",
-    seed: int = 0,
 ) -> Autopsy:
     """The autopsy of files, each a path or (name, content), or of a run of the workspace at `root`.
 
@@ -40,7 +39,7 @@ def autopsy_paths(
         answers = read_answers(
             truth, predicted, probabilities=probabilities, training=training, evaluated=evaluated, classes=classes
         )
-    return autopsy(answers, seed=seed)
+    return autopsy(answers)
 
 
 def answers_of_run(workspace: Workspace, run_id: str, split: str = "validation") -> Answers:
