@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from math import sqrt
 
 import streamlit as st
@@ -19,14 +20,17 @@ _Z95 = 1.96
 
 def choose() -> list[str]:
     """The ids of the runs that are compared, in the order chosen; a list to change them."""
-    known = {run.id: run for run in cache.runs()}
-    runs = [run.id for run in known.values() if run.best and not run.labels.archived]
+    asked = set(state.compared())
+    known = {run.id: run for run in cache.runs() if run.id in asked}
     chosen = [id for id in state.compared() if id in known]
+    newest = islice((run for run in cache.runs() if run.best and not run.labels.archived), OFFERED)
+    known |= {run.id: run for run in newest}
+    runs = [id for id, run in known.items() if run.best and not run.labels.archived]
     if not runs and not chosen:
         nothing(
             "No model has learned anything yet.", "Train two or more, then compare them.", "pages/train.py", "Train"
         )
-    offered = list(dict.fromkeys([*chosen, *runs[:OFFERED]]))
+    offered = list(dict.fromkeys([*chosen, *runs]))
     st.session_state["compare_runs"] = chosen
     st.multiselect(
         "Runs to compare",
