@@ -58,7 +58,8 @@ def headline(run: Run, result: ClassificationResult) -> None:
         "macro F1": (
             result.macro_f1,
             result.macro_f1_interval,
-            "Mean F1 of the classes; 95 % interval (the wider of resampling and the classes' own).",
+            "Mean F1 of the classes; 95 % interval: the wider of images drawn again and the classes' own intervals put "
+            "together, with the bias of few images taken out above.",
         ),
     }
     with st.container(key="headline"), st.grid(3, min_column_width=170):
@@ -75,7 +76,13 @@ def per_class(result: ClassificationResult) -> None:
         name: st.column_config.ProgressColumn(name, format="%.3f", min_value=0, max_value=1, width="small")
         for name in ("precision", "recall", "F1")
     }
-    columns = bar | {"class": st.column_config.TextColumn("class", width="medium")}
+    methods = {
+        "recall 95 %": "Wilson's interval of the class's images.",
+        "precision 95 %": "Wilson's interval of the answers that name the class.",
+        "F1 95 %": "Wilson's interval of the hits among the images that are of it or named so, carried over to F1.",
+    }
+    text = st.column_config.TextColumn
+    columns = bar | {"class": text("class", width="medium")} | {name: text(help=how) for name, how in methods.items()}
     rows = [
         {
             "class": row.label,

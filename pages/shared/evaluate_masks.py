@@ -131,7 +131,8 @@ def _metric(label: str, value: float | None, interval: Interval | None) -> None:
         delta_color="off",
         delta_arrow="off",
         help=f"{about} Computed in the original size of each image; while training it is computed at the size that the "
-        "model sees, so the figures there differ a little.",
+        "model sees, so the figures there differ a little. 95 % interval: whole images drawn again, 1,000 times, with "
+        "Student's tails (bootstrap).",
     )
 
 
@@ -183,7 +184,10 @@ def per_class(result: SegmentationResult, with_background: bool) -> None:
         name: st.column_config.ProgressColumn(name, format="%.3f", min_value=0, max_value=1, width="small")
         for name in ("pooled over pixels", "mean over images")
     }
-    columns = bar | {"class": st.column_config.TextColumn("class", width="medium", pinned=True)}
+    text = st.column_config.TextColumn
+    drawn = text(help="Whole images drawn again, 1,000 times, with Student's tails (bootstrap).")
+    columns = bar | {"class": text("class", width="medium", pinned=True)}
+    columns |= {"pooled 95 %": drawn, "over images 95 %": drawn}
     st.dataframe(
         lines,
         hide_index=True,
