@@ -47,6 +47,16 @@ def table() -> list[RunSummary]:
         )
 
     tick()
+    st.download_button(
+        "These runs (CSV)" if asked.narrows else "All runs (CSV)",
+        lambda: run_table.as_csv(runs),  # written only when somebody asks for it
+        "runs.csv",
+        "text/csv",
+        key="runs_csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
     return [runs[place][row] for row in st.session_state[key].selection.rows if 0 <= row < len(ids)]
 
 

@@ -1,8 +1,12 @@
+import csv
+import io
+
 from core.data import dataset as data_of
 from core.data.library import Library
 from core.data.revisions import revise
 from core.runs.labels import Change, Labels
 from core.runs.store import RunStore
+from pages.shared.run_table import as_csv
 from tests.comparing import answered_run, fruit
 from tests.pages.conftest import well, words
 from tests.running import small
@@ -152,3 +156,17 @@ def test_only_a_part_of_many_runs_is_sent_at_a_time(visit, workspace, monkeypatc
     app = visit("runs")
     assert list(app.dataframe[0].value["name"]) == ["three", "two"]
     assert "1 to 2 of 3" in words(app)
+
+
+def test_the_runs_that_are_asked_for_come_as_a_table_to_take_along(workspace):
+    dataset = fruit(workspace)
+    ids = [answered_run(workspace, dataset, range(wrong)).id for wrong in (8, 12)]
+    RunStore(workspace).label(ids, Change(note="two\nlines, a comma"))
+    runs = RunStore(workspace).list()
+
+    head, *rows = csv.reader(io.StringIO(as_csv(runs).decode()))
+
+    assert [row[0] for row in rows] == [run.id for run in runs]
+    assert {"metric", "score", "low", "high", "note"} <= set(head)
+    assert float(rows[0][head.index("score")]) == runs[0].score
+    assert rows[0][head.index("note")] == runs[0].labels.note
