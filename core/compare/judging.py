@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from math import exp, log, sqrt
+from math import sqrt
 
 import numpy as np
 
 from core.compare.answers import Common
 from core.compare.comparison import MODELS, RECIPES, ClassChange, Pair, Score
-from core.metrics.classification import confusion, macro_f1_interval
+from core.metrics.classification import confusion, macro_f1, macro_f1_interval
 from core.metrics.crossed import FEWEST_SEEDS, LEVEL, Crossed, crossed
 from core.metrics.groups import grouped, p_value
-from core.metrics.intervals import FEWEST_IMAGES, Interval, bootstrap_images, wilson
+from core.metrics.intervals import Interval, wilson
 from core.metrics.paired import paired
 from core.metrics.parts import Metric, labels_of, metric, metrics_of, parts
+from core.metrics.ranking import rankings
 from core.metrics.resampled import SHARES, Resampled, differs, resample
-from core.metrics.segmentation import TRUTH, mean_dice, mean_iou
+from core.metrics.segmentation import TRUTH, mean_dice, mean_interval, mean_iou
 from core.metrics.several import PairedDifference, between, in_words, level_of, p_words, together
 
 CLASS_FIGURES = {"classification": "recall", "segmentation": "dice"}
@@ -39,11 +40,14 @@ class Judge:
     # Scores
 
     def score(self, row: Metric, run: str) -> Score:
-        """A figure of one run with its 95 % interval, on the common images."""
-        value = self._resampled(row, run).value
-        if np.isnan(value):
+        """A figure of one run with its 95 % interval, on the common images: as Evaluate and reports have it.
+
+        So a mean counts a class that no image shows and some answer names, as 0. Differences leave such a class out.
+        """
+        value, interval = self._measured(row, run)
+        if value is None or np.isnan(value):
             return Score(row.name, row.label, None, None)
-        return Score(row.name, row.label, value, self._interval(row, run))
+        return Score(row.name, row.label, float(value), interval)
 
     def mean_score(self, row: Metric, runs: Sequence[str]) -> Score:
         """A figure of a recipe: the mean over its seeds, with an interval for other seeds and other images."""
@@ -62,18 +66,20 @@ class Judge:
             interval = Interval(max(0.0, mean - sqrt(down**2 + reach**2)), min(1.0, mean + sqrt(up**2 + reach**2)))
         return Score(row.name, row.label, mean, interval, std)
 
-    def _interval(self, row: Metric, run: str) -> Interval | None:
-        truth, answers, n = self.common.truth, self.common.answers[run], self.common.n
-        if row.name == "accuracy":
-            return wilson(int((labels_of(answers) == truth).sum()), n)
-        if row.name == "macro_f1":
-            return macro_f1_interval(confusion(truth, labels_of(answers), len(self.common.classes)))
+    def _measured(self, row: Metric, run: str) -> tuple[float | None, Interval | None]:
+        truth, answers = self.common.truth, self.common.answers[run]
+        if row.task == "segmentation":
+            figure = mean_dice if row.name == "mean_dice" else mean_iou
+            value = figure(answers.sum(axis=0), self.common.background)
+            return value, mean_interval(answers, self.common.background, figure)
         if row.name == "auroc":
-            return _on_logits(parts(row.name, truth, answers, classes=self._there))
-        if n < FEWEST_IMAGES:
-            return None
-        figure = mean_dice if row.name == "mean_dice" else mean_iou
-        return bootstrap_images(answers, lambda sums: figure(sums, self.common.background))
+            found = rankings(truth, answers)
+            return found.auroc, found.auroc_interval
+        counts = confusion(truth, labels_of(answers), len(self.common.classes))
+        if row.name == "accuracy":
+            right, n = int(np.trace(counts)), self.common.n
+            return right / n, wilson(right, n)
+        return float(macro_f1(counts)), macro_f1_interval(counts)
 
     # Models
 
@@ -272,18 +278,3 @@ def _better_last(value: float, interval: Interval, names: tuple[str, str]) -> tu
     if value >= 0:
         return value, interval, names
     return -value, Interval(-interval.high, -interval.low), names[::-1]
-
-
-def _on_logits(columns: np.ndarray) -> Interval | None:
-    """The interval of the mean of parts (N,), a share, found on the scale of its logit so that it stays in [0, 1]."""
-    n = len(columns)
-    if n < 2 or np.isnan(columns).any():
-        return None
-    from scipy.stats import t
-
-    mean, error = float(columns.mean()), float(columns.std(ddof=1)) / sqrt(n)
-    if not 0 < mean < 1 or error == 0:
-        return wilson(round(mean * n), n)
-    reach = float(t.ppf((1 + LEVEL) / 2, n - 1)) * error / (mean * (1 - mean))
-    middle = log(mean / (1 - mean))
-    return Interval(*(1 / (1 + exp(-(middle + side * reach))) for side in (-1, 1)))

@@ -25,7 +25,7 @@ from core.runs.store import Run, RunStore
 from core.seeding import fingerprint
 from core.workspace import Workspace, read_json, write_json
 
-_VERSION = 1  # raised when Comparison changes; older ones are then made anew
+_VERSION = 2  # raised when Comparison changes; older ones are then made anew
 _MOST_KEPT = 200  # comparisons in the cache
 
 Report = Callable[[int, int, str], None]

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from core.compare.answers import Common
 from core.compare.comparison import MODELS, RECIPES, Pair, RecipeLine, RunLine
 from core.metrics.crossed import FEWEST_SEEDS
+from core.metrics.parts import labels_of
+from core.metrics.segmentation import PREDICTED, TRUTH
 from core.runs.store import Run
 
 
@@ -56,6 +60,11 @@ def cautions(split: str, common: Common | None, kept: Sequence[Run], recipes: Se
         )
     if common.relabelled:
         told.append(f"{common.relabelled} images were left out because the runs were told different labels for them.")
+    if unseen := _unseen(common):
+        told.append(
+            f"No image that they share truly shows {unseen}, and a run answers it all the same: that counts as 0 in "
+            "the means of the runs, as it does on Evaluate; the differences leave it out."
+        )
     revisions = sorted({run.facts.revision for run in kept})
     if len(revisions) > 1:
         named = " and ".join(map(str, revisions))
@@ -68,6 +77,20 @@ def cautions(split: str, common: Common | None, kept: Sequence[Run], recipes: Se
             f"{repeated} of the runs repeat a recipe with the same seed: they are no further evidence about recipes."
         )
     return tuple(told)
+
+
+def _unseen(common: Common) -> str:
+    """The classes that some run answers although no image shows them, as text; "" where there are none."""
+    answers = common.answers.values()
+    if common.truth is None:
+        counts = np.stack([one.sum(axis=0) for one in answers])  # (runs, K, 3)
+        said, there = counts[..., PREDICTED].any(axis=0), counts[0, :, TRUTH] > 0
+    else:
+        labels = np.concatenate([labels_of(one) for one in answers])
+        number = len(common.classes)
+        said, there = (np.bincount(side, minlength=number) > 0 for side in (labels, common.truth))
+    places = [place for place in np.flatnonzero(said & ~there) if place != common.background]
+    return " and ".join(f"“{common.classes[place]}”" for place in places)
 
 
 def _deciding(pairs: Sequence[Pair], question: str, metric: str) -> list[Pair]:

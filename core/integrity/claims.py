@@ -16,7 +16,7 @@ from core.integrity.subject import MOST_EVIDENCE, number_of, some
 from core.metrics.classification import confusion
 from core.metrics.intervals import Interval, wilson
 from core.metrics.paired import paired
-from core.metrics.segmentation import HITS, PREDICTED, TRUTH, background_of, class_counts, mean_dice_interval
+from core.metrics.segmentation import HITS, PREDICTED, TRUTH, background_of, class_counts, mean_interval
 from core.runs.hypothesis import Verdict
 
 CERTAIN = 0.05  # a chance below this is taken for none
@@ -269,7 +269,7 @@ def _width(accuracy: float, n: int) -> float:
 
 
 def _few_masks(split: str, table: MaskTable) -> Finding | str:
-    interval = mean_dice_interval(class_counts(table.confusion), background_of(table.classes))
+    interval = mean_interval(class_counts(table.confusion), background_of(table.classes))
     if interval is not None and interval.high - interval.low <= WIDE:
         width = 100 * (interval.high - interval.low)
         return f"{number_of(len(table))} of {split} tell the mean Dice to within {width:.1f} points"

@@ -140,15 +140,20 @@ def mean_iou(counts: np.ndarray, background: int | None) -> np.ndarray:
     return class_mean(iou(counts), background)
 
 
-def mean_dice_interval(
-    counts: np.ndarray, background: int | None, *, draws: int = 1000, seed: int = 0
+def mean_interval(
+    counts: np.ndarray,
+    background: int | None,
+    figure: Callable[[np.ndarray, int | None], np.ndarray] = mean_dice,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> Interval | None:
-    """The 95 % interval of the pooled mean Dice of counts (N, K, 3), by drawing images again.
+    """The 95 % interval of the pooled mean Dice (or of `mean_iou`) of counts (N, K, 3), by drawing images again.
 
     None when one of its classes concerns fewer than five images: how they vary cannot be told from so few.
     """
     images = int(_fewest(_concerned(counts), background))
-    return bootstrap_images(counts, lambda sums: mean_dice(sums, background), draws=draws, seed=seed, images=images)
+    return bootstrap_images(counts, lambda sums: figure(sums, background), draws=draws, seed=seed, images=images)
 
 
 def pooled_scores(

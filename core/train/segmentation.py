@@ -12,7 +12,7 @@ from core.augment.pipeline import Augmentation
 from core.data.dataset import IGNORE, Dataset, Sample
 from core.data.loading import DecodedImages
 from core.data.mask_files import DecodedMasks
-from core.metrics.segmentation import background_of, dice, mean_dice, mean_dice_interval, mean_iou
+from core.metrics.segmentation import background_of, dice, mean_dice, mean_interval, mean_iou
 from core.recipe import SegmentationRecipe
 from core.train.best import is_better
 from core.train.events import Look, Looks
@@ -81,7 +81,7 @@ class MaskTally:
 
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of the mean Dice from drawing images again; None where they are too few."""
-        found = mean_dice_interval(self.counts, self._background)
+        found = mean_interval(self.counts, self._background)
         return None if found is None else (found.low, found.high)
 
 

@@ -13,9 +13,13 @@ from core.compare.comparison import MODELS, RECIPES, Comparison
 from core.compare.stored import comparison_file
 from core.data.revisions import Change, revise
 from core.errors import InputError, RunError
+from core.evaluate.classification import evaluate_table
+from core.evaluate.current import current_result
+from core.evaluate.depth import depth_of
 from core.evaluate.predictions import PredictionTable
 from core.metrics.paired import paired
 from core.metrics.several import paired_difference
+from core.runs.run import RunPaths
 from core.runs.seal import open_seal
 from tests.comparing import CLASSES, answered_run, fruit, store_answers
 from tests.pages.mask_runs import box, evaluated_run, masked_dataset
@@ -340,3 +344,38 @@ def test_reading_a_comparison_loads_neither_torch_nor_statistics(workspace, data
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_figures_of_a_run_are_those_of_its_report_to_the_last_digit(workspace, data, compare):
+    """Also where answers name a class that no image shows, and where a class is in few images."""
+    runs = [answered_run(workspace, data, wrong) for wrong in (range(30), range(20, 40))]
+    tables = [PredictionTable.read(run.paths.predictions("validation")) for run in runs]
+    for run, table in zip(runs, tables, strict=True):  # no plum is left, and some are still seen
+        replace(table, truth=np.minimum(table.truth, 1)).write(run.paths.predictions("validation"))
+    found = compare(*runs)
+    for line, run in zip(found.runs, runs, strict=True):
+        table = PredictionTable.read(run.paths.predictions("validation"))
+        result, depth = evaluate_table(table), depth_of(table)
+        told = {score.name: (score.value, score.interval) for score in line.scores}
+        assert told == {
+            "accuracy": (result.accuracy, result.interval),
+            "macro_f1": (result.macro_f1, result.macro_f1_interval),
+            "auroc": (depth.auroc, depth.auroc_interval),
+        }
+    assert any("No image that they share truly shows “plum”" in caution for caution in found.cautions)
+
+
+def test_the_figures_of_masks_are_those_of_their_report_to_the_last_digit(workspace, compare):
+    truths = [box(2, 2, 7 + place % 4, 9) for place in range(6)] + [0 * box(0, 0, 2, 2)] * 6
+    data = masked_dataset(workspace, ("background", "box"), truths)
+    answers = [[np.roll(truth, shift, axis=0) for truth in truths] for shift in (1, 2)]
+    found = compare(*(evaluated_run(workspace, data, truths, answer) for answer in answers))
+    for line in found.runs:
+        result = current_result(RunPaths(workspace.runs / line.id), "validation")
+        told = {score.name: (score.value, score.interval) for score in line.scores}
+        assert told == {
+            "mean_dice": (result.mean_dice, result.mean_dice_interval),
+            "mean_iou": (result.mean_iou, result.mean_iou_interval),
+        }
+        assert result.mean_dice_interval is not None
+    assert not any("truly shows" in caution for caution in found.cautions)

@@ -23,7 +23,7 @@ from core.metrics.segmentation import (
     iou,
     mask_confusion,
     mean_dice,
-    mean_dice_interval,
+    mean_interval,
     mean_iou,
     nothing_found,
     per_image,
@@ -224,7 +224,7 @@ def test_a_number_that_rests_on_fewer_than_five_images_has_no_interval():
         assert scores.classes[2].dice is not None
         assert scores.classes[2].dice_interval is None
         assert scores.mean.dice_interval is None, "one of its classes occurs in four images"
-    assert mean_dice_interval(counts, 0) is None
+    assert mean_interval(counts, 0) is None
     assert image_scores(counts, 0, empty="one").classes[2].dice_interval is not None, "all twenty count"
     assert pooled_scores(counts[:4], 0).classes[1].dice_interval is None
 
@@ -233,7 +233,7 @@ def test_the_interval_of_the_loop_is_that_of_the_report():
     truth, predicted = random_masks(n=30)
     counts = counts_of(truth, predicted, 4)
     report = pooled_scores(counts, 0)
-    assert mean_dice_interval(counts, 0) == pytest.approx(report.mean.dice_interval)
+    assert mean_interval(counts, 0) == pytest.approx(report.mean.dice_interval)
     assert mean_dice(counts.sum(axis=0), 0) == pytest.approx(report.mean.dice)
     assert mean_iou(counts.sum(axis=0), 0) == pytest.approx(report.mean.iou)
 
@@ -254,7 +254,7 @@ def test_the_loop_can_afford_an_interval_each_epoch():
     seconds = []
     for _ in range(5):
         begun = time.process_time()
-        mean_dice_interval(counts, 0)
+        mean_interval(counts, 0)
         seconds.append(time.process_time() - begun)
     assert min(seconds) < 0.01
 

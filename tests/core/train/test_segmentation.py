@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from core.data.dataset import IGNORE
 from core.errors import StorageError, TrainingError
-from core.metrics.segmentation import mean_dice_interval
+from core.metrics.segmentation import mean_interval
 from core.recipe import SegmentationRecipe
 from core.train.best import is_better
 from core.train.checkpoint import load_trained
@@ -237,7 +237,7 @@ def test_scores_are_pooled_over_the_pixels_of_all_batches():
         apart.add(torch.arange(12.0)[part], logits_of(answer[part]), truth[part])
     assert apart.metrics() == pytest.approx(together.metrics())
     assert apart.images == together.images == 12
-    assert apart.interval() == tuple(mean_dice_interval(together.counts, 0))
+    assert apart.interval() == tuple(mean_interval(together.counts, 0))
 
 
 def test_nothing_to_find_and_nothing_found_is_no_success():
