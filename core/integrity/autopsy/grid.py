@@ -229,14 +229,16 @@ def _rows(name: str, text: str) -> list[tuple[int, list[str]]]:
     """Rows with the numbers of their lines, cut at the separator that cuts most of the first lines equally."""
     looked = [line for line in text.splitlines()[:_LOOK] if line.strip()]
     best, most = ",", (0, 1)
-    for separator in _SEPARATORS:
-        widths = [len(cells) for cells in csv.reader(looked, delimiter=separator)]
-        width = max(set(widths), key=widths.count)
-        if width > 1 and (widths.count(width), width) > most:
-            best, most = separator, (widths.count(width), width)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=best)
     rows, before = [], 0
+    reader = csv.reader(looked)
     try:
+        for separator in _SEPARATORS:
+            reader = csv.reader(looked, delimiter=separator)
+            widths = [len(cells) for cells in reader]
+            width = max(set(widths), key=widths.count) if widths else 0
+            if width > 1 and (widths.count(width), width) > most:
+                best, most = separator, (widths.count(width), width)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=best)
         for cells in reader:
             stripped = [cell.strip() for cell in cells]
             if any(stripped) or most[1] == 1:  # of one column, a line without a word is an answer that is missing
@@ -257,9 +259,11 @@ def _header(rows: Sequence[Sequence[str]]) -> bool:
     if not rest:
         return any(plain_word(cell) in ID_WORDS | TRUTH_WORDS | PREDICTED_WORDS for cell in first)
     below = [{row[place] for row in rest if place < len(row)} for place in range(len(first))]
-    if any(cell in values for cell, values in zip(first, below, strict=True)):
+    if any(cell in values for cell, values in zip(first, below, strict=True)) and not _numbered_rows(first, below):
         return first == [str(place) for place in range(len(first))] and len(first) > 2 and _are_shares(rest)
     if any(plain_word(cell) in ID_WORDS | TRUTH_WORDS | PREDICTED_WORDS or share_of(cell) for cell in first):
+        return True
+    if _numbered_rows(first, below):
         return True
     number = [bool(_NUMBER.fullmatch(cell)) for cell in first]
     numeric = [all(_NUMBER.fullmatch(cell) or is_nothing(cell) for cell in values) for values in below]
@@ -269,6 +273,11 @@ def _header(rows: Sequence[Sequence[str]]) -> bool:
         return len(first) > 2 and [*first] == [str(place) for place in range(len(first))]
     repeated = [len(values) <= len(rest) / 2 for values in below]
     return not any(number) and any(repeated)
+
+
+def _numbered_rows(first: Sequence[str], below: Sequence[set[str]]) -> bool:
+    """Whether a table came with its row numbers, in a column without a name: its header is ",0" if others had none."""
+    return len(first) > 1 and not first[0] and all(first[1:]) and "" not in below[0]
 
 
 def _are_shares(rows: Sequence[Sequence[str]]) -> bool:

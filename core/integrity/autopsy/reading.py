@@ -146,8 +146,15 @@ def _numbered(
     truth_numbers, names = _all_numbers(truth), sheet.share_names
     predicted_numbers = predicted is None or _all_numbers(predicted)
     numbered = given is None and not truth_numbers and predicted_numbers and (predicted is not None or not names)
+    said_by_name = (
+        not _all_numbers(predicted) if predicted is not None else bool(names) and not _all_numbers(list(names))
+    )
+    truth_numbered = given is None and truth_numbers and said_by_name
     width = 0 if shares is None else max(2, shares.shape[1])
-    if given is not None:
+    if truth_numbered:  # columns show the order of the classes; of names alone it has to be assumed
+        by_column = names if names and not _all_numbers(list(names)) else ()
+        classes = list(by_column) or _classes_of(predicted or [], None, (), 0, False)
+    elif given is not None:
         classes = _insist_on_classes(given)
         notes += [] if classes == sorted(classes) else ["The classes are in the order that was given."]
     else:
@@ -170,12 +177,17 @@ def _numbered(
             "The answers are numbers and the truth is names: 0 was taken as the first name in alphabetical order, "
             f"{shown(classes[0])}."
         )
+    if truth_numbered:
+        first = "column" if by_column else "name in alphabetical order"
+        notes.append(
+            f"The truth is numbers and the answers are names: 0 was taken as the first {first}, {shown(classes[0])}."
+        )
     place = {name: number for number, name in enumerate(classes)}
     spelled = {name.casefold(): number for name, number in reversed(place.items())}
 
     def numbers(labels: list[str], what: str) -> np.ndarray:
         found = {label: place.get(label, spelled.get(label.casefold())) for label in dict.fromkeys(labels)}
-        by_place = given is not None or numbered
+        by_place = given is not None or numbered or truth_numbered
         for label, number in found.items():
             if number is None and by_place and _WHOLE.fullmatch(label) and 0 <= int(label) < len(classes):
                 found[label] = int(label)
@@ -184,23 +196,25 @@ def _numbered(
                     f"The {what} have a class that is not known",
                     found=shown(label),
                     expected="one of " + ", ".join(map(shown, classes[:12])) + ", ..." * (len(classes) > 12),
+                    do="Give the names of all classes in the order of their numbers" if truth_numbered else "",
                 )
         return np.array([found[label] for label in labels], np.int64)
 
     true = numbers(truth, "true classes")
-    strange = [name for name in dict.fromkeys(predicted or ()) if name in place and name not in set(truth)]
-    if strange and not numbered:
+    answered = numbers(predicted, "answers") if predicted is not None else np.empty(0, np.int64)
+    strange = [classes[number] for number in dict.fromkeys(answered.tolist()) if number not in set(true.tolist())]
+    if strange:
         some = ", ".join(map(shown, strange[:5])) + ", ..." * (len(strange) > 5)
         notes.append(f"Classes that are answered and never true: {some}.")
     if shares is not None:
         shares = _in_columns(shares, names, classes, place, spelled, sheet.name)
-    answers = numbers(predicted, "answers") if predicted is not None else shares.argmax(axis=1).astype(np.int64)
+    answers = answered if predicted is not None else shares.argmax(axis=1).astype(np.int64)
     return Answers(
         classes=tuple(classes),
         truth=true,
         predicted=answers,
         probabilities=shares,
-        numbered=numbered,
+        numbered=numbered or (truth_numbered and not by_column),
         given_order=given is not None,
         labelled=predicted is not None,
     )

@@ -242,7 +242,8 @@ def _insist_on_numbers(name: str, numbers: np.ndarray, first: int = 0) -> None:
 
 
 def _called(grid: Grid, place: int) -> str:
-    return grid.header[place] if grid.header else f"column {place + 1}" * (len(grid.columns) > 1)
+    named = grid.header[place] if grid.header else ""
+    return named or f"column {place + 1}" * (len(grid.columns) > 1)
 
 
 def _told(grid: Grid, ids: int | None, parts: dict[str, int]) -> tuple[str, ...]:

@@ -50,6 +50,30 @@ def test_answers_are_read_however_they_are_written(answers):
 
 
 @pytest.mark.parametrize(
+    "answers",
+    [
+        csv("y_pred\ncat\ncat\ncat\ndog\n"),
+        csv("dog,cat\n0.1,0.9\n0.4,0.6\n0.2,0.8\n1,0\n"),
+    ],
+)
+def test_numbers_of_the_truth_stand_for_the_names_that_were_answered(answers):
+    numbers = csv("0\n1\n0\n1\n" if answers[1].startswith(b"y") else "1\n0\n1\n0\n")  # columns: dog is 0
+    found = read_answers(numbers, answers)
+    assert [found.classes[number] for number in found.truth] == ["cat", "dog", "cat", "dog"]
+    assert [found.classes[number] for number in found.predicted] == ["cat", "cat", "cat", "dog"]
+    assert any("0 was taken as the first" in note for note in found.notes)
+    with pytest.raises(InputError, match="'2'.*order of their numbers"):
+        read_answers(csv("0\n1\n2\n1\n"), answers)
+
+
+def test_a_series_that_was_saved_with_its_row_numbers_has_a_header():
+    found = read_answers(csv(",0\n0,1\n1,0\n2,1\n3,0\n"), csv(",0\n0,1\n1,0\n2,0\n3,0\n"))
+    assert (found.truth.tolist(), found.predicted.tolist()) == ([1, 0, 1, 0], [1, 0, 0, 0])
+    assert found.joined == "ids"
+    assert "column 1 as ids" in found.notes[0]
+
+
+@pytest.mark.parametrize(
     "text", ["truth,predicted\na,a\nb,a\na,b\n", "a,a\nb,a\na,b\n", "predicted\ttruth\na\ta\na\tb\nb\ta\n"]
 )
 def test_one_file_may_hold_both(text):
@@ -127,6 +151,7 @@ BAD = {
     "an array of pictures": (npy(np.zeros((2, 2, 2))), "another shape"),
     "too many columns": (npy(np.ones((2, 5)) / 5), "another number of columns"),
     "several arrays": (("x.npz", b"PK"), "several arrays"),
+    "a field without an end": (csv("x" * 200_000 + "\n1\n"), "is no table"),
 }
 
 
