@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from core.errors import StorageError, WeightsError
-from core.runs.snapshots import START, epochs_kept, snapshot_of, start_of
+from core.models.snapshot_files import START, epochs_kept, snapshot_of, start_of
 from core.workspace import replacing
 
 Weights = dict[str, torch.Tensor]

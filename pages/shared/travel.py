@@ -7,9 +7,9 @@ import streamlit as st
 from core.errors import FoveaError
 from core.figures.travel import shares_over_epochs
 from core.metrics.segmentation import background_of
+from core.models.snapshot_files import START
 from core.predict.answer import Travel
 from core.runs.run import RunPaths
-from core.runs.snapshots import START
 from core.runs.store import Run
 from pages.shared import cache
 from pages.shared.cached import travel as cached

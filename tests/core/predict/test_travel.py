@@ -11,9 +11,9 @@ from core.data.library import Library
 from core.data.loading import fit_image, read_image
 from core.errors import InputError, RunError
 from core.executors.inline import InlineExecutor
+from core.models.snapshot_files import START, epochs_kept, snapshot_of
 from core.predict.predictor import explain, predict
 from core.predict.travel import travel
-from core.runs.snapshots import START, epochs_kept, snapshot_of
 from core.runs.store import RunStore
 from core.train.checkpoint import load_trained
 from core.train.snapshots import Past

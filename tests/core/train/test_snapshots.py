@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file
 
 from core.errors import StorageError, WeightsError
+from core.models.snapshot_files import START, epochs_kept, snapshot_of, start_of
 from core.runs.run import RunPaths
-from core.runs.snapshots import START, bytes_kept, epochs_kept, epochs_to_visit, snapshot_of, start_of
+from core.runs.snapshots import epochs_to_visit
 from core.train import snapshots
 from core.train.checkpoint import Checkpointer
 from core.train.classification import ClassificationTask
@@ -23,6 +24,11 @@ BOTH = {
 }
 ROUNDS = {"phases": [*BOTH["phases"], {"name": "head again", "trainable": "head", "epochs": 2}], "restore_best": True}
 RECIPES = {"head": HEAD, "everything": EVERYTHING, "both": BOTH, "rounds": ROUNDS, "mean": EVERYTHING | {"ema": 0.5}}
+
+
+def bytes_kept(folder):
+    """How much a folder of snapshots holds."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 @pytest.fixture(autouse=True)
