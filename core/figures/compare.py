@@ -8,11 +8,12 @@ import plotly.graph_objects as go
 from core.compare.comparison import ClassChange, Pair
 from core.figures.colours import ACCENT, QUIET, class_colour, faded
 from core.figures.curves import HEIGHT, thinned
-from core.figures.layout import label, quiet
+from core.figures.layout import PERCENT, label, quiet
 from core.figures.repeats import name_lines, range_of
 
 MOST_PAIRS = 12  # drawn: those whose difference is the largest
 MOST_CLASSES = 15
+LONGEST = 30  # letters of a name beside a difference
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # beside the colour
 SCORES = {"classification": "accuracy", "segmentation": "dice"}  # as the journal names them
 SCORE_WORDS = {"classification": "validation accuracy", "segmentation": "validation Dice"}
@@ -71,7 +72,7 @@ def overlaid_curves(
     drawing.update_layout(uirevision=identity or None)
     drawing.update_xaxes(range=[0, max(2, longest) + 0.2], dtick=1 if longest <= 12 else None, showgrid=False)
     if figure == "score":
-        drawing.update_yaxes(tickformat=".0%", range=None if longest > 1 else [0, 1])
+        drawing.update_yaxes(tickformatstops=PERCENT, range=None if longest > 1 else [0, 1])
     else:
         drawing.update_yaxes(rangemode="tozero")
     return _below(drawing, len(groups))
@@ -86,10 +87,12 @@ def pair_differences(pairs: Sequence[Pair], names: Mapping[str, str], metric: st
         sign = -1 if pair.value < 0 else 1  # the better one first, so that every difference points one way
         better, other = (pair.first, pair.second) if sign < 0 else (pair.second, pair.first)
         bounds = sorted(sign * bound for bound in pair.interval)
-        titles.append(f"{names[better]} − {names[other]}")
+        # One below the other: shortened as one line, two long names would leave the end of the second alone.
+        titles.append(f"{label(names[better], LONGEST)}<br>− {label(names[other], LONGEST)}")
         told = "beyond chance" if pair.different else "within noise"
         _bar(figure, len(drawn) - 1 - place, sign * pair.value, bounds, ACCENT if pair.different else QUIET, told)
-    name_lines(figure, titles, f"difference in {metric} (points)", identity, width=34)
+    name_lines(figure, titles, f"difference in {metric} (points)", identity)
+    figure.update_yaxes(ticktext=titles)
     figure.update_layout(showlegend=False)
     return _about_zero(figure, [end for pair in drawn for end in _turned(pair)])
 

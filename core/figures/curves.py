@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from core.figures.colours import ACCENT, QUIET, class_colour, faded
-from core.figures.layout import label, quiet
+from core.figures.layout import PERCENT, label, quiet
 from core.metrics.segmentation import background_of
 
 MOST_POINTS = 1000  # per trace; a browser redraws them every second while a run is watched
@@ -176,7 +176,7 @@ def _score(figure: go.Figure, entries: Sequence[Entry], metric: str, names: tupl
 
 def _finished(figure: go.Figure, entries: Sequence[Entry], y: str, identity: str) -> go.Figure:
     quiet(figure, height=HEIGHT, x="epoch", y=y, identity=identity)
-    figure.update_yaxes(tickformat=".0%", range=None if figure.data else [0, 1])
+    figure.update_yaxes(tickformatstops=PERCENT, range=None if figure.data else [0, 1])
     return _phases(_whole_epochs(figure, entries), entries)
 
 

@@ -8,6 +8,12 @@ from core.figures.colours import ACCENT, QUIET
 
 MARKUP_FREE = {"quote": False}  # plotly reads <tags> and &amp; in labels, but leaves quotes alone
 
+PERCENT = [  # how shares are written on an axis, by the step between its marks: no two marks are to read alike
+    {"dtickrange": [None, 0.00099], "value": ".2%"},
+    {"dtickrange": [0.00099, 0.0099], "value": ".1%"},
+    {"dtickrange": [0.0099, None], "value": ".0%"},
+]
+
 
 def label(text: str, width: int = 28) -> str:
     """A name as plotly shows it letter for letter: shortened in the middle to `width`, and never read as markup."""

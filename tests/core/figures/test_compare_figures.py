@@ -53,7 +53,7 @@ def test_differences_stand_in_points_with_the_better_one_first():
     bar, dot, *_ = drawn.data
     assert list(bar.x) == pytest.approx([3.0, 7.0])
     assert list(dot.x) == pytest.approx([5.0])
-    assert drawn.layout.yaxis.ticktext == ("light − heavy", "none − light")
+    assert drawn.layout.yaxis.ticktext == ("light<br>− heavy", "none<br>− light")
     assert [mark.marker.symbol for mark in drawn.data[1::2]] == ["circle", "circle-open"], "beyond chance is filled"
 
 
@@ -61,12 +61,30 @@ def test_of_many_pairs_the_largest_differences_are_drawn():
     names = {f"r{place}": f"run {place}" for place in range(20)}
     drawn = pair_differences([pair("r0", f"r{place}", place / 100) for place in range(1, 20)], names, "accuracy")
     assert len(drawn.data) == 24
-    assert drawn.layout.yaxis.ticktext[0] == "run 19 − run 0"
+    assert drawn.layout.yaxis.ticktext[0] == "run 19<br>− run 0"
+
+
+def test_both_names_of_a_pair_can_be_told_however_long_they_are():
+    names = {key: f"tf_efficientnet_lite0, the head alone ({key})" for key in ("one", "two")}
+    (title,) = pair_differences([pair("one", "two", 0.01)], names, "accuracy").layout.yaxis.ticktext
+    assert "(two)<br>− tf_eff" in title
+    assert title.endswith("(one)")
+
+
+def test_marks_of_an_axis_have_as_many_places_as_their_steps_need():
+    stops = overlaid_curves({"a": [journal(0.957, 0.968)]}, "classification", "score").layout.yaxis.tickformatstops
+    written = {step: next(one.value for one in stops if _holds(one.dtickrange, step)) for step in (0.0005, 0.002, 0.05)}
+    assert written == {0.0005: ".2%", 0.002: ".1%", 0.05: ".0%"}
+
+
+def _holds(ends, step):
+    low, high = ends
+    return (low is None or low <= step) and (high is None or step < high)
 
 
 def test_names_are_text_on_figures():
     assert pair_differences([pair("a", "b", 0.1)], {"a": "<b>x</b>", "b": "y"}, "accuracy").layout.yaxis.ticktext == (
-        "y − &lt;b&gt;x&lt;/b&gt;",
+        "y<br>− &lt;b&gt;x&lt;/b&gt;",
     )
 
 
