@@ -68,7 +68,8 @@ def _enough(answers: Answers, claim: Claim) -> bool:
     """Whether there are enough rows for this verdict, by the rule in `decidable`."""
     rows, shares = len(claim.rows), shares_of(answers.predicted, len(answers.classes))
     truth = np.bincount(answers.truth, minlength=len(answers.classes)) / len(answers.truth)
-    if claim.cause in ("shuffled", "chance") and "order" not in claim.repair:
+    nowhere = claim.cause in ("shuffled", "chance") and "order" not in claim.repair
+    if nowhere or claim.repair.get("first") == 1:
         return can_refuse(rows, shares, truth)
     if claim.cause == "constant":  # whether a model that is always right would hardly answer so few images all the same
         return rows * math.log(truth.max()) < math.log(0.01)
@@ -100,6 +101,8 @@ def _corrected(answers: Answers, claim: Claim) -> ClassificationResult | None:
             return None
         kept = np.setdiff1d(np.arange(len(rows)), answers.leak.rows)
         rows, predicted = rows[kept], predicted[kept]
+    if claim.repair.get("first") == 1:  # one row that may be right is no report
+        return None
     if claim.cause == "repeated" and len(np.unique(rows)) < len(rows):
         rows, predicted = _voted(answers, claim)
     if not len(rows):

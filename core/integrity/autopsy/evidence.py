@@ -118,7 +118,10 @@ def _cut(case: Case) -> Iterator[Evidence]:
 
 
 def _first(case: Case) -> Iterator[Evidence]:
-    if "first" in case.repair:
+    if case.repair.get("first") == 1:
+        meaning = "A truth of one class says nothing of the others, which were answered in runs all the same."
+        yield Evidence("Classes of the truth", f"1 of {len(case.answers.classes)}", meaning)
+    elif "first" in case.repair:
         meaning = "All later rows are equal to these, in the same order, which no chance brings about."
         yield Evidence("Rows before it starts again", f"{case.repair['first']:,}", meaning)
 

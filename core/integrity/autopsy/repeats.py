@@ -9,6 +9,7 @@ from core.integrity.autopsy.agreement import Agreement
 from core.integrity.autopsy.claims import Claim, pairs_at
 
 MOST_TIMES = 64  # that each row may come again one after the other
+ODD = 7.0  # nats at most that it speaks for a tiled truth if the truth comes again in an order that nobody would choose
 
 
 def period_of(values: np.ndarray) -> int | None:
@@ -52,7 +53,8 @@ def _equally_long(
     if period:
         head = np.arange(period)
         # Answers further down are about other images; where rows are in some order they may hang together all the same.
-        yield Claim("repeated", head, head, math.log(0.5), {"first": period, "what": "truth", "rest": True})
+        repair = {"first": period, "what": "truth", "rest": True}
+        yield Claim("repeated", head, head, math.log(0.5), repair, bonus=_odd(truth, period))
         rounds = period_of(predicted if probabilities is None else probabilities)
         if rounds and rounds % period == 0:
             head = np.arange(rounds)
@@ -67,6 +69,15 @@ def _equally_long(
         rows = np.tile(np.arange(0, number, times), times)
         prior = math.log(0.5 / MOST_TIMES)
         yield Claim("repeated", rows, np.arange(number), prior, {"rounds": times, "what": "answers"})
+
+
+def _odd(truth: np.ndarray, period: int) -> float:
+    """What it speaks for a tiled truth that it comes again, in nats. Nothing where classes follow each other in turn,
+    as in tables that were laid out so; where a class comes back within one round, nobody lays out a table like that."""
+    head = truth[:period]
+    if 1 + np.count_nonzero(head[1:] != head[:-1]) <= len(np.unique(head)) + 1:
+        return 0.0
+    return min(ODD, _tiled(truth, period))
 
 
 def _longer_truth(truth: np.ndarray, number: int) -> Iterator[Claim]:

@@ -49,6 +49,7 @@ ALARM = 0.9  # so probable must a fault be, all together, before one is named; b
 REFUSED = 0.7  # the same for answers that belong nowhere: there a test of its own must refuse the weakest model, too
 FOLLOWS = math.log(20.0)  # what answers that come in runs speak for a model that saw pictures in some order
 AGAIN = 0.02  # of the rows: if so many have an id that was there before, images count more than once
+ONE_CLASS = math.log(100)  # what answers in runs of several classes speak against a truth that names one in every row
 LIKE = 2.0  # nats at most that an exchange of classes gains by the shares of the classes, which weak models distort
 TEMPER = 0.75
 BLOCKS = 3.0  # times as likely is a loose dependence where truth and answers both come in runs: whole blocks may move
@@ -151,6 +152,9 @@ def _weighed(answers: Answers) -> Iterator[Claim]:
     for cause in ("shuffled", "chance", "constant"):
         weight = math.log(prior[cause]) + shares[cause] - shares["shuffled"] + order * (cause == "shuffled") + drift
         yield replace(nothing, cause=cause, weight=weight)
+        if cause == "chance" and follows and len(truth) == len(predicted) and (truth == truth[0]).all():
+            more = math.log(prior["repeated"] / prior["chance"]) + ONE_CLASS
+            yield replace(nothing, cause="repeated", repair={"first": 1, "what": "truth"}, weight=weight + more)
     loose = replace(nothing, weight=math.log(prior["loose"]) + model.loose(counts))
     if not refuses(counts, model.shares):  # rows in place, and some classes taken for others nearly always
         yield replace(in_place, weight=loose.weight)

@@ -113,6 +113,12 @@ def _repeated(case: Case) -> str:
             f"The same {rows(repair['first'])} come {times:.3g} times, truth and answers alike: every image counts "
             f"that often, so intervals are narrower than they may be.{_after(case)}"
         )
+    if what == "truth" and repair.get("first") == 1:
+        only = shown(case.answers.classes[case.answers.truth[0]])
+        return (
+            f"The truth says {only} in every row, while the answers come in runs of one class after another: the "
+            "model saw pictures in some order, and this truth is not theirs."
+        )
     if what == "truth" and "first" in repair:
         return (
             f"The truth repeats its first {rows(repair['first'])} over and over, so what stands beside later answers "

@@ -61,6 +61,27 @@ def test_a_planted_fault_is_named_with_confidence(made, fault, by_classes):
     assert found.explanation.endswith(".")
 
 
+def test_one_small_batch_of_labels_is_seen_by_its_order(made):
+    """Of so few rows the answers say little, but nobody lays out two classes in such an order over and over."""
+    clean = made(2000, 2, 0.9)
+    found = autopsy(clean.handed_in(np.resize(clean.truth[:32], 2000)))
+    assert (found.verdict, found.repair["first"]) == ("repeated", 32)
+    turns = np.arange(600) % 3  # a table that was laid out class by class in turn
+    assert autopsy(made(600, 3).handed_in(turns, np.random.default_rng(0).permutation(turns))).verdict == "shuffled"
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(200, 2), (200, 4), (2000, 4), (2000, 12)])
+def test_the_first_batch_of_labels_in_a_table_that_came_class_by_class(made, rows, classes):
+    clean = made(rows, classes, 0.9, by_classes=True)
+    found = autopsy(clean.handed_in(np.resize(clean.truth[:16], rows)))
+    assert found.verdict == "repeated"
+    assert found.corrected is None
+    assert "every row" in found.explanation
+    mixed = made(rows, classes, 0.9)
+    assert autopsy(mixed.handed_in(0 * mixed.truth)).verdict == "chance"  # no runs, no reason to think of a batch
+    assert autopsy(mixed.handed_in(0 * mixed.truth, np.where(mixed.predicted, 0, 1))).verdict != "repeated"
+
+
 MENDED = (
     *("three rows off", "the first batch lost", "backwards", "rows as text", "other numbers", "no last batch"),
     *("no first rows", "labels cut off", "labels twice", "each label twice", "one batch of labels"),
