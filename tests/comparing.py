@@ -11,11 +11,12 @@ from core.data.dataset import Dataset, Sample, fingerprint_of, save_dataset
 from core.evaluate.classification import evaluate_table
 from core.evaluate.current import digest_of
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.results import write_result
 from core.recipe import Recipe
 from core.runs.journal import RunWriter
 from core.runs.run import RunState, RunStatus, write_status
 from core.runs.store import Run, RunStore
-from core.workspace import Workspace, write_json
+from core.workspace import Workspace
 
 CLASSES = ("apple", "pear", "plum")
 
@@ -102,4 +103,4 @@ def store_answers(run: Run, dataset: Dataset, wrong: Sequence[int], split: str =
         checkpoint=f"epoch 3, {digest_of(run.paths.best)}",
     )
     table.write(run.paths.predictions(split))
-    write_json(run.paths.results(split), evaluate_table(table).to_json())
+    write_result(run.paths.results(split), evaluate_table(table))

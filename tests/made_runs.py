@@ -13,12 +13,13 @@ from core.data.dataset import Dataset, Sample, fingerprint_of, save_dataset, thu
 from core.evaluate.classification import evaluate_table
 from core.evaluate.current import digest_of
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.results import write_result
 from core.recipe import Recipe
 from core.runs.journal import RunWriter
 from core.runs.run import RunState, RunStatus, write_status
 from core.runs.seal import open_seal
 from core.runs.store import Run, RunStore
-from core.workspace import Workspace, write_json
+from core.workspace import Workspace
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -110,7 +111,7 @@ def answered(
     for split, predicted in answers.items():
         table = table_of(dataset, split, predicted, checkpoint, sure)
         table.write(run.paths.predictions(split))
-        write_json(run.paths.results(split), evaluate_table(table).to_json())
+        write_result(run.paths.results(split), evaluate_table(table))
         if split == "validation":
             best = {"accuracy": float((table.predicted == table.truth).mean()), "loss": 0.5, "epoch": 1}
     write_epochs(run, epochs)

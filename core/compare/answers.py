@@ -7,7 +7,7 @@ import numpy as np
 
 from core.compare.comparison import FEWEST_COMMON
 from core.errors import InputError
-from core.evaluate.current import current_result
+from core.evaluate.current import renewed
 from core.evaluate.masks import MaskTable
 from core.evaluate.predictions import PredictionTable
 from core.metrics.segmentation import background_of, class_counts
@@ -48,7 +48,7 @@ def table_of(root: str, run: Run, split: str) -> Table:
         raise InputError("It has no weights yet")
     if split == "test" and not openings(run.paths):
         raise InputError("Its test split is sealed", do="Open it on the page Evaluate first")
-    if current_result(run.paths, split) is None:
+    if renewed(run, split) is None:
         if split == "test":
             raise InputError("Its test split was not evaluated by its present weights", do="Open it on Evaluate again")
         from core.evaluate.evaluation import evaluate_run  # here, because it brings torch

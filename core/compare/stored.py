@@ -19,6 +19,7 @@ from core.compare.judging import CLASS_FIGURES, MOST_MODELS, Judge
 from core.compare.recipes import choices, each_seed_once, grouped, labels, run_labels
 from core.compare.verdicts import cautions, verdict
 from core.errors import FoveaError, InputError, StorageError
+from core.evaluate.results import method
 from core.metrics.parts import metric, metrics_of
 from core.runs.run import RunPaths
 from core.runs.store import Run, RunStore
@@ -123,7 +124,7 @@ def _file(root: str, runs: Sequence[Run], split: str) -> Path:
         [run.id, run.name, run.recipe.hash, *(_stamp(path) for path in (run.paths.best, _shown(run.paths, split)))]
         for run in runs
     ]
-    return Workspace(Path(root)).cache / "comparisons" / f"{fingerprint(json.dumps([split, key]))}.json"
+    return Workspace(Path(root)).cache / "comparisons" / f"{fingerprint(json.dumps([split, method(), key]))}.json"
 
 
 def _shown(paths: RunPaths, split: str) -> Path:

@@ -15,6 +15,7 @@ from core.errors import RunError
 from core.evaluate.current import digest_of
 from core.evaluate.masks import LEVELS, Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
+from core.evaluate.results import METHOD, method
 from core.metrics.calibration import BINS, Bin, Calibration, calibration, error_from
 from core.metrics.intervals import FEWEST_IMAGES, Interval, image_intervals, resampled_sums
 from core.metrics.ranking import ClassRanking, precision_points, rankings, roc_points
@@ -185,25 +186,39 @@ def depth_of_run(workspace_root: str, run_id: str, split: str) -> Depth | PixelD
         found = depth_of(PredictionTable.read(path))
     if not _of_present_weights(run.paths, found):
         raise RunError("The prediction table is of other weights than the run has now", do="Evaluate the run again")
-    write_json(run.paths.depth(split), found.to_json())
+    write_depth(run.paths.depth(split), found)
     return found
 
 
 def current_depth(paths: RunPaths, split: str) -> Depth | PixelDepth | None:
-    """The stored figures; None where there are none, or only some of other weights. For pages: cheap, torch-free."""
-    found = read_depth(paths.depth(split))
-    return found if found and paths.predictions(split).exists() and _of_present_weights(paths, found) else None
+    """The stored figures; None where there are none, or only some of other weights or by another method. For pages:
+    cheap, torch-free."""
+    found, by = _read(paths.depth(split))
+    if found is None or by != method() or not paths.predictions(split).exists():
+        return None
+    return found if _of_present_weights(paths, found) else None
+
+
+def write_depth(path: Path, found: Depth | PixelDepth) -> None:
+    """Keep figures that were computed just now. Raises StorageError when the disk is full."""
+    write_json(path, {METHOD: method(), **found.to_json()})
 
 
 def read_depth(path: Path) -> Depth | PixelDepth | None:
-    """The figures in a file, or None when there is no such file or it cannot be read."""
+    """The figures in a file, by whichever method, or None when there is no such file or it cannot be read."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Depth | PixelDepth | None, str]:
+    """The figures in a file, and the method that computed them."""
     data = read_json(path)
     try:
         if data is None:
-            return None
-        return (PixelDepth if data["task"] == "segmentation" else Depth).from_json(data)
+            return None, ""
+        figures = {name: value for name, value in data.items() if name != METHOD}
+        return (PixelDepth if data["task"] == "segmentation" else Depth).from_json(figures), str(data.get(METHOD, ""))
     except (AttributeError, KeyError, TypeError, ValueError):
-        return None
+        return None, ""
 
 
 def _of_present_weights(paths: RunPaths, found: Depth | PixelDepth) -> bool:

@@ -11,12 +11,12 @@ from core.data.dataset import Dataset
 from core.data.loading import DecodedImages
 from core.errors import DatasetError, InputError, RunError
 from core.evaluate.classification import evaluate_table
-from core.evaluate.current import digest_of
-from core.evaluate.depth import current_depth, depth_of, pixel_depth_of
+from core.evaluate.current import current_result, digest_of
+from core.evaluate.depth import current_depth, depth_of, pixel_depth_of, write_depth
 from core.evaluate.mask_predictions import level_png, predict_masks
 from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
-from core.evaluate.results import Result, read_result
+from core.evaluate.results import Result, write_result
 from core.evaluate.segmentation import evaluate_masks
 from core.models.classifiers import CHUNK, in_chunks
 from core.recipe import Recipe
@@ -25,7 +25,7 @@ from core.runs.run import RunPaths
 from core.runs.seal import open_seal, openings
 from core.runs.store import Run, RunStore
 from core.train.checkpoint import Trained, load_trained, read_facts
-from core.workspace import Workspace, write_json
+from core.workspace import Workspace
 
 _BLOCK = 8 * CHUNK  # images held in memory at a time
 
@@ -66,8 +66,8 @@ def evaluate_run(workspace_root: str, run_id: str, split: str, opened_by: str = 
         table = _predicted(workspace, run, split)
         table.write(run.paths.predictions(split))
     result = evaluate_masks(table) if isinstance(table, MaskTable) else evaluate_table(table)
-    if read_result(run.paths.results(split)) != result:
-        write_json(run.paths.results(split), result.to_json())
+    if current_result(run.paths, split) != result:
+        write_result(run.paths.results(split), result)
     _deepen(run, split, table)
     return result
 
@@ -174,7 +174,7 @@ def _deepen(run: Run, split: str, table: PredictionTable | MaskTable) -> None:
         found = pixel_depth_of(table, Levels.read(run.paths.levels(split)))
     else:
         return
-    write_json(run.paths.depth(split), found.to_json())
+    write_depth(run.paths.depth(split), found)
 
 
 def _predicted(workspace: Workspace, run: Run, split: str) -> PredictionTable | MaskTable:

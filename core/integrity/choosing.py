@@ -7,7 +7,7 @@ import numpy as np
 
 from core.data.health.finding import Finding
 from core.errors import InputError
-from core.evaluate.current import current_result
+from core.evaluate.current import renewed
 from core.evaluate.masks import MaskTable
 from core.evaluate.predictions import PredictionTable
 from core.integrity.run_report import Looked
@@ -187,7 +187,7 @@ def _half(judged: Judged) -> float | None:
 
 
 def _test_words(judged: Judged) -> str:
-    result = current_result(judged.run.paths, "test")
+    result = renewed(judged.run, "test")
     if result is None:
         return "evaluate the test split again to see it"
     value = getattr(result, "accuracy", None) if not judged.masks else result.mean_dice

@@ -14,6 +14,7 @@ from typing import Any, Self
 from core.data.cache import cache_folder
 from core.data.dataset import DESCRIPTION, newest_revision
 from core.data.health.finding import SEVERITIES, Finding
+from core.evaluate.results import method
 from core.runs.index import run_index
 from core.runs.run import RunPaths
 from core.runs.summary import RunSummary
@@ -144,6 +145,7 @@ def rests_on(paths: RunPaths) -> dict[str, str]:
     mine = next((one.state.value for one in others if one.id == paths.folder.name), "")
     return {name: _stamp(path) for name, path in files.items()} | {
         "state": mine,
+        "method": method(),
         "revision": str(newest_revision(folder)) if dataset else "",
         "runs": hash_of(one.id for one in others if one.best),
         "looks": hash_of(_stamp(RunPaths(workspace.runs / one.id).seal) for one in others),

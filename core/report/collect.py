@@ -24,7 +24,7 @@ from core.data.health.store import read_report
 from core.data.loading import read_picture
 from core.data.mask_files import read_mask
 from core.errors import DatasetError, FoveaError, InputError, RunError
-from core.evaluate.current import current_result
+from core.evaluate.current import renewed
 from core.evaluate.masks import MaskTable
 from core.figures.overlay import draw_errors, draw_overlay
 from core.integrity.run_checks import check_run
@@ -37,7 +37,6 @@ from core.report.sections import insist_on_sections
 from core.runs.data import dataset_of
 from core.runs.labels import Labels, read_labels, write_labels
 from core.runs.run import RunPaths
-from core.runs.seal import openings
 from core.runs.store import Run, RunStore
 from core.seeding import fingerprint
 from core.studies.leakage import Price, price_of
@@ -108,7 +107,7 @@ def _insist_on_ended(run: Run) -> Run:
 
 def _run(workspace: Workspace, run: Run, folder: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
     """Put the evidence of one run there; the rows of its pictures."""
-    if current_result(run.paths, "validation") is None:
+    if renewed(run, "validation") is None:
         from core.evaluate.evaluation import evaluate_run
 
         evaluate_run(str(workspace.root), run.id, "validation")
@@ -118,7 +117,7 @@ def _run(workspace: Workspace, run: Run, folder: Path, wanted: Sequence[str]) ->
     here, there = run.paths, RunPaths(folder / RUNS / run.id)
     there.folder.mkdir(parents=True)
     splits = ["validation"]
-    if openings(here) and current_result(here, "test") is not None:
+    if renewed(run, "test") is not None:
         splits.append("test")
     names = ("recipe", "facts", "split", "state", "epochs", "clock", "seal", "best_facts", "score")
     for name in names:

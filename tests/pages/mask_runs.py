@@ -10,12 +10,13 @@ from core.data.dataset import Dataset, Sample, fingerprint_of, save_dataset
 from core.data.mask_files import mask_png
 from core.evaluate.current import digest_of
 from core.evaluate.masks import Levels, MaskTable, count_levels
+from core.evaluate.results import write_result
 from core.evaluate.segmentation import evaluate_masks
 from core.metrics.segmentation import mask_confusion
 from core.recipe import SegmentationRecipe
 from core.runs.run import RunState, RunStatus, write_status
 from core.runs.store import Run, RunStore
-from core.workspace import Workspace, write_json
+from core.workspace import Workspace
 
 WIDTH, HEIGHT = 20, 10  # pixels; 200 an image
 
@@ -108,7 +109,7 @@ def evaluated_run(
         Levels(np.stack(sure), checkpoint).write(run.paths.levels("validation"))
     table.write(run.paths.predictions("validation"))
     result = evaluate_masks(table)
-    write_json(run.paths.results("validation"), result.to_json())
+    write_result(run.paths.results("validation"), result)
     best = {"dice": result.mean_dice or 0.0, "iou": result.mean_iou or 0.0, "loss": 0.5, "epoch": 1}
     write_status(run.paths, RunStatus(RunState.FINISHED, since=1.0, best=best, epochs_done=1, epochs=1))
     return store.get(run.id)

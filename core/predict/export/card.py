@@ -13,8 +13,8 @@ import torch
 
 from core.data.dataset import SPLITS
 from core.evaluate.classification import ClassificationResult
-from core.evaluate.current import digest_of
-from core.evaluate.results import Result, read_result
+from core.evaluate.current import renewed
+from core.evaluate.results import Result
 from core.evaluate.segmentation import SegmentationResult
 from core.models.architectures import find_encoder, network_label
 from core.models.catalog import find_row
@@ -139,10 +139,10 @@ def _cells(recipe: Recipe, phase: Phase) -> list[str]:
 def _results(run: Run) -> Iterator[str]:
     """A table for each split that was evaluated with these very weights; nothing sealed is opened for it."""
     opened = len(openings(run.paths))
-    digest, found = digest_of(run.paths.best), 0
+    found = 0
     for split in ("validation", "test"):
-        result = read_result(run.paths.results(split))
-        if result is None or not result.checkpoint.endswith(digest) or (split == "test" and not opened):
+        result = renewed(run, split)
+        if result is None:
             continue
         found += 1
         yield f"On {result.n:,} {split} pictures:"

@@ -14,12 +14,12 @@ from core.evaluate.depth import (
     depth_of_run,
     pixel_depth_of,
     read_depth,
+    write_depth,
 )
 from core.evaluate.evaluation import evaluate_run
 from core.evaluate.masks import Levels, MaskTable
 from core.evaluate.predictions import PredictionTable
 from core.runs.seal import openings
-from core.workspace import write_json
 
 
 def made_up(n: int = 90, k: int = 3, checkpoint: str = "epoch 1, abc") -> PredictionTable:
@@ -115,10 +115,10 @@ def test_it_lies_beside_the_report_and_is_computed_anew_only_where_it_is_gone(wo
 def test_that_of_other_weights_is_none(workspace, trained_run):
     paths = trained_run.paths
     table = made_up(checkpoint=f"epoch 1, {digest_of(paths.best)}")
-    write_json(paths.depth("validation"), depth_of(made_up()).to_json())
+    write_depth(paths.depth("validation"), depth_of(made_up()))
     assert read_depth(paths.depth("validation")) is not None
     assert current_depth(paths, "validation") is None
-    write_json(paths.depth("validation"), depth_of(table).to_json())
+    write_depth(paths.depth("validation"), depth_of(table))
     assert current_depth(paths, "validation") is not None
     paths.depth("validation").write_text("{")
     assert current_depth(paths, "validation") is None

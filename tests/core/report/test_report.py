@@ -109,8 +109,9 @@ def test_every_look_at_the_test_split_is_counted(workspace, run):
 
 
 def test_a_test_result_of_other_weights_is_not_shown(workspace, run):
-    results = read_json(run.paths.results("test"))
+    results, path = read_json(run.paths.results("test")), run.paths.predictions("test")
     write_json(run.paths.results("test"), results | {"checkpoint": "epoch 1, of others"})
+    path.write_text(path.read_text().replace(results["checkpoint"], "epoch 1, of others"))
     html = html_of(workspace, run)
 
     assert "12 validation" not in html
