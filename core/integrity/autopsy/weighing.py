@@ -70,11 +70,20 @@ def weigh(answers: Answers) -> tuple[Answers, list[Claim], dict[Cause, float], C
     cause = _named(weights, answers)
     if cause == "sound" and answers.leak is not None and answers.leak.shared:  # rows in place, and known by heart
         claims = [replace(claim, cause="leaked") if claim.cause == "sound" else claim for claim in claims]
-        weights, cause = _causes(claims), "leaked"
+        cause = "leaked"
     elif cause == "sound" and (again := _same_ids(answers)) is not None:
         claims = [replace(again, weight=claim.weight) if claim.cause == "sound" else claim for claim in claims]
-        weights, cause = _causes(claims), "repeated"
-    return answers, claims, weights, cause
+        cause = "repeated"
+    return answers, claims, _unrefused(_causes(claims), cause), cause
+
+
+def _unrefused(weights: dict[Cause, float], cause: Cause) -> dict[Cause, float]:
+    """The weights with that of the cause that is named brought up to what could not be refused: where likelihoods speak
+    for guessing, but a weak model would give as few hits now and then, neither is sure."""
+    if weights[cause] >= 1 - REFUSED:
+        return weights
+    rest = REFUSED / (1 - weights[cause])
+    return {name: 1 - REFUSED if name == cause else rest * weight for name, weight in weights.items()}
 
 
 def counts_as_given(answers: Answers) -> np.ndarray:

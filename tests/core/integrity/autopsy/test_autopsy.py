@@ -82,6 +82,16 @@ def test_the_first_batch_of_labels_in_a_table_that_came_class_by_class(made, row
     assert autopsy(mixed.handed_in(0 * mixed.truth, np.where(mixed.predicted, 0, 1))).verdict != "repeated"
 
 
+def test_a_verdict_that_nothing_refuses_is_not_told_with_no_confidence_at_all(made):
+    """A model that hardly learned gives few hits: likelihoods call that guessing, but its rows are in place."""
+    weak = made(60, 4, 0.28, seed=3)
+    found = autopsy(weak.handed_in(predicted=weak.predicted % 2))
+    assert found.verdict == "sound"
+    assert 0.2 < found.confidence < 0.6
+    assert "Nothing wrong can be shown" in found.explanation
+    assert found.also[0].weight < 0.75
+
+
 MENDED = (
     *("three rows off", "the first batch lost", "backwards", "rows as text", "other numbers", "no last batch"),
     *("no first rows", "labels cut off", "labels twice", "each label twice", "one batch of labels"),
