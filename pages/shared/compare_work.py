@@ -10,6 +10,7 @@ from core.errors import Cancelled
 from pages.shared import atwork, cache
 from pages.shared.cached import compare as cached
 from pages.shared.pickers import or_stop
+from pages.shared.words import failure
 
 WORK = "core.compare.stored:summarise"
 _MOST_KEPT = 32  # answers of the desk, for comparisons that change while somebody looks
@@ -39,15 +40,13 @@ def comparison_or_stop(ids: list[str], split: str) -> tuple[Path, Comparison]:
         _wait(asked)
         st.stop()
     try:
-        with or_stop():
-            found = Comparison.from_json(asked.work.result())
+        found = Comparison.from_json(asked.work.result())
     except Cancelled:
-        found = None
-    finally:
-        if found is None:
-            works.pop(key, None)  # the next visit asks anew
-    if found is None:
         st.info("The comparison was cancelled.")
+    except Exception as error:  # whatever it is, another choice of runs may do
+        st.error(failure(error), icon=":material/error:")
+    if found is None:
+        works.pop(key, None)  # the next visit asks anew
         st.button("Compare again", key="compare_again")
         st.stop()
     # A run at work has other weights every few seconds: what was found is shown, and is made anew when asked for.

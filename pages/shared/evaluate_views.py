@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from core.errors import Cancelled, FoveaError
+from core.errors import Cancelled
 from core.evaluate.views import KINDS, ViewsFigure, ViewsResult, current_views, table_of
 from core.runs.store import Run
 from pages.shared import atwork, cache
 from pages.shared.atwork import AtWork
 from pages.shared.cached.depth import views_at_work
 from pages.shared.evaluate_depth import signed
-from pages.shared.words import count, measured, plain, sentence
+from pages.shared.words import count, failure, measured, plain
 
 WORK = "core.predict.split_views:evaluate_views"
 LOOKS = {"mirrored": 2, "sides": 8}
@@ -55,10 +55,8 @@ def _problem(work: AtWork) -> str:
         work.result()
     except Cancelled:
         return ""
-    except FoveaError as error:
-        return sentence(error)
     except Exception as error:  # whatever it is, the figures above stand
-        return f"It failed: {plain(str(error), 300)}"
+        return failure(error)
     return ""
 
 

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from core.errors import Cancelled, FoveaError
+from core.errors import Cancelled
 from core.predict.export.kept import FORMATS, Format, kept_file, read_kept
 from core.runs.run import RunState
 from core.runs.store import Run
 from pages.shared import atwork, cache
 from pages.shared.cached.export import at_work
-from pages.shared.words import plain, sentence, size
+from pages.shared.words import failure, plain, size
 
 WORK = "core.predict.export.exporting:keep_export"
 LARGEST = 500_000_000  # bytes that a browser is given: they pass through the memory of the server
@@ -70,8 +70,8 @@ def _ended(work: atwork.AtWork) -> str:
         work.result()
     except Cancelled:
         return "Cancelled; nothing of it was kept."
-    except FoveaError as error:
-        return sentence(error)
+    except Exception as error:  # whatever it is, it can be asked for again, and the other formats stand
+        return failure(error)
     return ""
 
 

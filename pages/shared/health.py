@@ -10,7 +10,6 @@ import streamlit as st
 from core.data.dataset import Dataset
 from core.data.health.finding import SEVERITIES, Finding, HealthReport
 from core.data.health.store import read_report
-from core.errors import FoveaError
 from core.executors.progress import ProgressFile
 from core.integrity.checks import CHECKS
 from core.integrity.health import LABELS, OUTLIERS
@@ -19,7 +18,7 @@ from core.machine import cores, gpu_here
 from core.recipe import Recipe
 from core.train.estimate import estimate
 from pages.shared import cache, gallery, repair
-from pages.shared.words import count, duration, plain, sentence
+from pages.shared.words import count, duration, failure, plain
 
 CHECK = "core.integrity.health:check_health"
 BY_ITSELF = 2_000  # pictures; fewer are checked without being asked, within some ten seconds
@@ -164,7 +163,7 @@ def _at_work(dataset: Dataset, work: Check) -> None:
         return
     error = work.future.exception()
     # Whatever it is: that a check cannot be made is no reason not to show the data.
-    told = sentence(error) if isinstance(error, FoveaError) else f"The check failed: {plain(str(error), 300)}"
+    told = failure(error)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f":orange[:material/warning:] {told}", width="stretch")
         if st.button("Check again", key="check_again", icon=":material/refresh:"):

@@ -16,7 +16,7 @@ from core.runs.summary import RunSummary
 from pages.shared import cache
 from pages.shared.cached.hypotheses import Key, scorings
 from pages.shared.technique_form import part
-from pages.shared.words import bounds, measured, moment, plain, sentence
+from pages.shared.words import bounds, failure, measured, moment, plain, sentence
 
 SCORE = "core.compare.hypothesis:score_hypothesis"
 SECONDS = 0.5  # between looks at a scoring at work
@@ -196,8 +196,7 @@ def _asked(run: Run) -> HypothesisScore | None:
     if error is None:
         return work.result()
     scorings().pop(_key(run), None)  # the next look asks anew
-    told = sentence(error) if isinstance(error, FoveaError) else plain(str(error), 300)
-    st.error(f"It could not be scored: {told}")
+    st.error(f"It could not be scored. {failure(error)}")
     return None
 
 

@@ -19,7 +19,7 @@ from pages.shared import cache, gallery, leakage_offer
 from pages.shared.cached.integrity import run_checks
 from pages.shared.health import ICONS
 from pages.shared.live import PLAIN_FIGURE
-from pages.shared.words import bounds, plain, sentence, share
+from pages.shared.words import bounds, failure, plain, share
 
 OVERFITTED, LEAKED = "overfitted", "leaked"  # names of checks that have more to show
 CHECK = "core.integrity.run_checks:check_run"
@@ -71,7 +71,7 @@ def _watch(run: Run) -> None:
 def _failed(run: Run, work: Future) -> None:
     error = work.exception()
     # Whatever it is: that a check cannot be made is no reason not to show the figures.
-    told = sentence(error) if isinstance(error, FoveaError) else f"The check failed: {plain(str(error), 300)}"
+    told = failure(error)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f":orange[:material/warning:] **Integrity** · {told}", width="stretch")
         _again(run)

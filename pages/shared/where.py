@@ -12,7 +12,7 @@ from core.predict.meaning import ALIKE, LEARNED, NOTHING, UNDECIDED, Likeness, M
 from core.runs.store import Run
 from pages.shared import atwork, cache, gallery
 from pages.shared.cached import where
-from pages.shared.words import plain, sentence, shorten
+from pages.shared.words import failure, plain, sentence, shorten
 
 CHECK = "core.predict.maps_check:check_maps"
 ICONS = {LEARNED: ("check_circle", "green"), UNDECIDED: ("help", "orange"), NOTHING: ("error", "red")}
@@ -55,8 +55,8 @@ def meaning(run: Run) -> None:
         where.checks().pop(run.id, None)
         try:
             work.result()
-        except FoveaError as error:
-            st.error(sentence(error), icon=":material/error:")
+        except Exception as error:  # whatever it is, the maps can be looked at
+            st.error(failure(error), icon=":material/error:")
     found = where.checked(run.paths)
     if found is not None:
         told(found)

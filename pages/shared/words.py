@@ -125,6 +125,15 @@ def sentence(error: FoveaError) -> str:
     return plain(str(error))
 
 
+def failure(error: BaseException) -> str:
+    """Any error as text: a sentence where it was foreseen, else its first line, without the traceback that a helper
+    process sends along."""
+    if isinstance(error, FoveaError):
+        return sentence(error)
+    lines = str(error).strip().splitlines()
+    return f"It failed: {plain(lines[0] if lines else type(error).__name__, 300)}"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """ "1 image", "1,249 images"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.runs.seal import open_seal
-from pages.shared import state
+from pages.shared import compare_work, state
 from pages.shared.compare_choice import behind
 from tests.comparing import answered_run, fruit, store_answers
 from tests.pages.conftest import well, words
@@ -139,3 +139,16 @@ def test_behind_is_said_with_care():
     assert behind(far, best, 2)
     assert not behind(replace(far, interval=None), best, 2), "without an interval nothing is said"
     assert not behind(replace(best, best={"accuracy": 0.79}), best, 1000), "among very many more is asked for"
+
+
+def test_a_comparison_that_breaks_says_so_and_can_be_made_again(app, workspace, data, monkeypatch):
+    runs = [answered_run(workspace, data, range(wrong)) for wrong in (4, 9)]
+    app.session_state[state.COMPARED] = [run.id for run in runs]
+    with monkeypatch.context() as patched:
+        patched.setattr(compare_work, "WORK", "math:nothing")
+        app.run()
+        app.switch_page("pages/compare.py")
+        shown(app, lambda: "It failed: AttributeError" in words(app))
+        assert "Traceback" not in words(app)
+    app.button(key="compare_again").click().run()
+    shown(app, lambda: any("compare_verdict" in str(block.proto) for block in app.get("flex_container")))

@@ -1,11 +1,13 @@
 """Predict: the exports of a run, made and taken along."""
 
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
 
 from core.predict.export.kept import kept_file, read_kept
 from core.runs.run import RunState, write_status
+from pages.shared.atwork import AtWork
 from pages.shared.cached.export import at_work
 from tests.pages.conftest import well, words
 
@@ -44,3 +46,16 @@ def test_why_there_is_no_script_of_a_run_that_was_stopped_is_said(visit, finishe
     app.run()
     well(app)
     assert "Only a finished run" in words(app)
+
+
+def test_an_export_that_breaks_says_so_and_can_be_made_again(visit, finished_run):
+    broken = Future()
+    broken.set_exception(RuntimeError("KeyError in an export: '<b>x</b>'\n\nTraceback (most recent call last): ..."))
+    at_work()[finished_run.id, "onnx"] = AtWork("ONNX", "picture", broken, progress=None, place=None)
+    app = visit("predict")
+    app.session_state[f"export_{finished_run.id}"] = True
+    app.run()
+    well(app)
+    assert "It failed: KeyError in an export" in words(app)
+    assert "Traceback" not in words(app)
+    assert [app.button(key=f"export_make_{name}_{finished_run.id}").disabled for name in ("onnx", "zip")] == [False] * 2

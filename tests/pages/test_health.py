@@ -251,7 +251,7 @@ def test_a_check_that_breaks_leaves_the_page_whole(visit, tiny_dataset, report, 
     cache.checks()[tiny_dataset.reference] = health.Check(True, broken, ProgressFile(workspace.cache / "p.json"))
     app = visit("data")
 
-    assert "The check failed: KeyError in a check" in words(app)
+    assert "It failed: KeyError in a check" in words(app)
     assert "1 error, 1 warning, 1 note" in words(app)
     assert [box for box in app.checkbox if box.key.startswith("tick_data_")]
 
