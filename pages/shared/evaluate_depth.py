@@ -89,7 +89,7 @@ def ranking(run: Run, split: str, name: str) -> None:
         )
         for place, one in drawn
     ]
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([4, 3], gap="medium")
     drawing = roc_curves(lines) if name == "auroc" else precision_curves(lines)
     left.plotly_chart(drawing, key=f"depth_{curve}", config=PLAIN_FIGURE, alt=f"{word} of the classes")
     if len(known) > len(drawn):
