@@ -92,12 +92,11 @@ def _made(
 def written(evidence: Evidence) -> dict[str, bytes]:
     """Everything that follows from the evidence, by name: the page, the Markdown and the results."""
     document = write_document(evidence)
-    carried = packed(evidence.folder)
     pictures = evidence.folder / PICTURE_FOLDER
     page = write_html(
         document,
         lambda name: inside((pictures / name).read_bytes()),
-        carried if len(carried) <= _MOST_CARRIED else b"",
+        carried(evidence.folder),
     )
     return {PAGE: page.encode(), TEXT: write_markdown(document).encode(), **results(evidence)}
 
@@ -111,9 +110,11 @@ def results(evidence: Evidence) -> dict[str, bytes]:
     }
 
 
-def packed(folder: Path) -> bytes:
-    """The evidence without its pictures, as a zip: what a page carries. The pictures are in the page already."""
-    return _zip({name: path.read_bytes() for name, path in evidence_files(folder) if not is_picture(name)})
+def carried(folder: Path) -> bytes:
+    """What a page carries: the evidence without its pictures, which are in the page already, as a zip; nothing where
+    that is too large for a page."""
+    packed = _zip({name: path.read_bytes() for name, path in evidence_files(folder) if not is_picture(name)})
+    return packed if len(packed) <= _MOST_CARRIED else b""
 
 
 def pack(folder: Path, files: dict[str, bytes]) -> bytes:

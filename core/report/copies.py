@@ -44,6 +44,10 @@ def agreed(came: Received, found: list[Difference]) -> dict[str, bytes]:
 
 def _strangers(came: Received, hashes: dict[str, str]) -> Iterator[Difference]:
     """Files that belong to no report, and those that the manifest names and that are gone."""
+    for name, told in came.beside:
+        yield Difference(name, "whole file", "a file", NOTHING, told)
+    if TEXT not in came.files and TEXT not in hashes:
+        yield Difference(TEXT, "whole file", NOTHING, "", "It is missing from the bundle.")
     for name in sorted({*came.files, *hashes}):
         known = name in (MANIFEST, PAGE, TEXT) or is_evidence(name) or is_result(name)
         if name not in came.files:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.data.archive import MIB, Limits, unpack
+from core.data.tree import is_junk
 from core.errors import ArchiveError, InputError, shown, storage_errors
 from core.report.bundle import KIND, MANIFEST, PAGE
 from core.report.collect import picture_name
@@ -31,6 +32,7 @@ class Received:
     page: str | None  # the report, its pictures replaced by their names; None where there is none or it is no text
     carried: dict[str, bytes]  # the evidence that the page carries; empty where it carries none
     hashes: dict[str, str] | None  # by the manifest; None where there is none that can be read
+    beside: tuple[tuple[str, str], ...] = ()  # files that are not looked into, and why, as a sentence
 
     @property
     def alone(self) -> bool:
@@ -52,7 +54,7 @@ def receive(path: Path, name: str = "") -> Received:
     """Read a bundle or a page. Raises InputError for what is neither, ArchiveError for a zip that would do harm."""
     name = name or path.name
     if path.is_dir():
-        return _sorted(_in_folder(path, name), name)
+        return _sorted(_in_folder(path, name), name, ())
     try:
         with path.open("rb") as file:
             beginning = file.read(4)
@@ -74,33 +76,42 @@ def receive(path: Path, name: str = "") -> Received:
 
 
 def _bundle(path: Path, name: str) -> Received:
-    return _sorted(_unpacked(path), name)
+    files, twice = _unpacked(path)
+    return _sorted(files, name, twice)
 
 
 def _in_folder(folder: Path, name: str) -> dict[str, bytes]:
     """The files of a bundle that somebody has unpacked; links are left alone."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    paths = [path for path in paths if not is_junk(path.relative_to(folder).parts)]
     if sum(path.stat().st_size for path in paths) > LARGEST:
         raise InputError(f"{shown(name)} is too large", expected=f"at most {LARGEST // MIB} MB")
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def _sorted(files: dict[str, bytes], name: str) -> Received:
-    """What came, in whatever folder of its own it lay."""
-    folder = next((one.removesuffix(MANIFEST) for one in files if one.split("/")[-1] in (MANIFEST, PAGE)), "")
+def _sorted(files: dict[str, bytes], name: str, twice: tuple[str, ...]) -> Received:
+    """What came, in whatever folder of its own it lay; what lies outside of that folder is told of."""
+    ends = [one for one in files if one.split("/")[-1] in (MANIFEST, PAGE)]
+    folder = min(ends, key=lambda one: one.count("/")).rpartition("/")[0] if ends else ""
+    folder += "/" if folder else ""
+    told = "It is there twice: programs differ in which of the two they show, and only the first was checked."
+    beside = [(one.removeprefix(folder), told) for one in twice]
+    beside += [(one, "It lies outside of the report.") for one in files if not one.startswith(folder)]
     files = {one.removeprefix(folder): data for one, data in files.items() if one.startswith(folder)}
     if MANIFEST not in files and PAGE not in files:
         raise InputError(
             f"{shown(name)} is no bundle of a report", found=f"{len(files)} files, no {MANIFEST} among them"
         )
     page, carried = _page(files.get(PAGE, b""))
-    return Received(name, files, page, carried, _hashes(files.get(MANIFEST)))
+    return Received(name, files, page, carried, _hashes(files.get(MANIFEST)), tuple(beside))
 
 
-def _unpacked(path: Path) -> dict[str, bytes]:
+def _unpacked(path: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files of a zip, and the names of those that are in it a second time."""
     with tempfile.TemporaryDirectory(prefix="verify-") as temporary, storage_errors(temporary):
         tree = unpack(path, Path(temporary) / "files", Limits(entries=20_000, bytes=LARGEST))
-        return {"/".join(file.parts): file.path.read_bytes() for file in tree.files}
+        files = {file.name: file.path.read_bytes() for file in tree.files}
+        return files, tuple(one.file for one in tree.skipped if one.file in files)
 
 
 def _page(data: bytes) -> tuple[str | None, dict[str, bytes]]:
@@ -122,7 +133,7 @@ def _evidence(packed: bytes | None) -> dict[str, bytes]:
         path = Path(temporary) / "evidence.zip"
         path.write_bytes(packed)
         try:
-            found = _unpacked(path)
+            found, _ = _unpacked(path)
         except ArchiveError:
             return {}
     return {name: data for name, data in found.items() if is_evidence(name)}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FoveaError, InputError
-from core.report.bundle import MANIFEST, PAGE, TEXT, results
+from core.report.bundle import MANIFEST, PAGE, TEXT, carried, results
 from core.report.collect import code
 from core.report.copies import agreed, digest, most
 from core.report.differences import MOST, NOTHING, Difference, between, between_texts, brief, leaves
@@ -86,7 +86,10 @@ def _verified(came: Received, folder: Path) -> Verification:
         headline, runs = document.headline, tuple(evidence.asked["runs"])
         made = float(evidence.asked.get("made") or 0)
         found += _results(came, computed)
-        found += _written(came, write_html(document, lambda picture: picture), write_markdown(document))
+        page, text = write_html(document, lambda picture: picture), write_markdown(document)
+        found += _written(came, page, text, carries=bool(came.carried) or bool(carried(folder)))
+        if (evidence.asked.get("maker") or {}).get("code") == code():
+            found = _both_changed(came, found, computed | {TEXT: text.encode()})
         numbers = sum(
             isinstance(leaf, int | float) for data in computed.values() for leaf in leaves("r.json", data).values()
         )
@@ -141,7 +144,9 @@ def _results(came: Received, computed: dict[str, bytes]) -> list[Difference]:
     for name in sorted({*computed, *filter(is_result, came.files)}):
         there, wanted = came.files.get(name), computed.get(name)
         if there is None:
-            continue  # told as missing, where the manifest knows it
+            if name not in (came.hashes or {}):  # else it was told already
+                found.append(Difference(name, "whole file", NOTHING, "", "It is missing from the bundle."))
+            continue
         if wanted is None:
             found.append(Difference(name, "whole file", "results", NOTHING, "There is no table that they could be of."))
             continue
@@ -167,8 +172,31 @@ def _hashes(came: Received, found: list[Difference]) -> Iterator[Difference]:
         yield Difference(MANIFEST, f"files.{name}", wanted, digest(data), told)
 
 
-def _written(came: Received, page: str, text: str) -> list[Difference]:
-    """Where the page and the Markdown are not as they are written anew."""
+def _both_changed(came: Received, found: list[Difference], anew: dict[str, bytes]) -> list[Difference]:
+    """The differences, where what follows from the evidence is as the manifest has it and yet does not follow: then it
+    is no hash of the manifest that was changed, but both copies of what it is the hash of."""
+    hashes = came.hashes or {}
+    intact = [name for name in anew if name in came.files and digest(came.files[name]) == hashes.get(name)]
+    if all(came.files[name] == anew[name] for name in intact):
+        return found
+    told = "Both copies of it were changed: the manifest, and what was computed from it, are of another file."
+    place = "files."
+    return [
+        Difference(
+            one.place.removeprefix(place),
+            "whole file",
+            f"SHA-256 {one.recomputed[:16]}…",
+            f"SHA-256 {one.found[:16]}…",
+            told,
+        )
+        if one.file == MANIFEST and is_evidence(one.place.removeprefix(place))
+        else one
+        for one in found
+    ]
+
+
+def _written(came: Received, page: str, text: str, *, carries: bool) -> list[Difference]:
+    """Where the page and the Markdown are not as they are written anew; `carries` says whether it has evidence."""
     found: list[Difference] = []
     told = "Written again from the evidence."
     if came.page is None:
@@ -182,7 +210,7 @@ def _written(came: Received, page: str, text: str) -> list[Difference]:
             pieces = pieces_of_html(came.page), pieces_of_html(page)
             rows = [Difference(name, *row, told) for row in between_texts(*pieces)]
             found += most(rows) or [_first_line(name, came.page, page)]
-    if not came.alone and came.page is not None and not came.carried:
+    if not came.alone and came.page is not None and carries and not came.carried:
         found.append(Difference(PAGE, "its evidence", NOTHING, "", "The page carries no evidence that can be read."))
     markdown = came.files.get(TEXT)
     if markdown is not None:

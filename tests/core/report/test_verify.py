@@ -1,14 +1,16 @@
 """A report that somebody changed: what was changed is named, with its place, what it says and what it should say."""
 
+import base64
 import json
 import random
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from core.errors import InputError
-from core.report.bundle import MANIFEST, PAGE, TEXT
+from core.report.bundle import MANIFEST, PAGE, TEXT, make_report
 from core.report.verify import Verification, verify
 from tests.core.report.conftest import unzipped, zipped
 
@@ -282,3 +284,64 @@ def test_evidence_that_is_nonsense_ends_in_differences_and_not_in_a_traceback(bu
     found = verify(zipped(tmp_path / "nonsense.zip", files | {"report.json": text.encode(), MANIFEST: b"{}"}))
 
     assert not found.matches
+
+
+def test_a_second_page_of_the_same_name_and_one_beside_the_report_are_told_of(bundle, tmp_path):
+    files = unzipped(bundle)
+    forged = files[PAGE].replace(b"67.5 %", b"97.5 %")
+    path = zipped(tmp_path / "twice.zip", files)
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(PAGE, forged)
+    [one] = verify(path).differences
+    assert (one.file, one.sentence.split(":")[0]) == (PAGE, "It is there twice")
+
+    inside = {f"a/{name}": data for name, data in files.items()}
+    [one] = verify(zipped(tmp_path / "beside.zip", inside | {"b/report.html": forged})).differences
+    assert (one.file, one.sentence) == ("b/report.html", "It lies outside of the report.")
+    assert not verify(zipped(tmp_path / "above.zip", inside | {PAGE: forged})).matches
+
+
+def test_what_was_taken_out_of_bundle_and_manifest_is_missed(bundle, tmp_path):
+    files = unzipped(bundle)
+    gone = [TEXT, next(name for name in files if name.endswith("results_test.json"))]
+    manifest = json.loads(files[MANIFEST])
+    for name in gone:
+        del files[name], manifest["files"][name]
+    found = verify(zipped(tmp_path / "edited.zip", files | {MANIFEST: json.dumps(manifest).encode()}))
+
+    assert sorted(one.file for one in found.differences) == sorted(gone)
+    assert {one.found for one in found.differences} == {"nothing"}
+
+
+def test_a_table_changed_in_both_its_copies_is_blamed_and_not_the_manifest(bundle, tmp_path):
+    files = unzipped(bundle)
+    name = next(name for name in files if name.endswith("predictions_test.csv"))
+    rows = files[name].decode().splitlines()
+    wrong = next(place for place, row in enumerate(rows[1:], 1) if row.split(",")[-5] != row.split(",")[-4])
+    cells = rows[wrong].split(",")
+    cells[-5] = cells[-4]
+    edited = "\r\n".join([*rows[:wrong], ",".join(cells), *rows[wrong + 1 :]]).encode() + b"\r\n"
+    found_in_page = re.search(rb'id="evidence">(.*?)</script>', files[PAGE], re.DOTALL)
+    inner = unzipped(base64.b64decode(found_in_page[1])) | {name: edited}
+    packed = base64.b64encode(Path(zipped(tmp_path / "inner.zip", inner)).read_bytes())
+    page = files[PAGE].replace(found_in_page[1], packed)
+    found = verify(zipped(tmp_path / "edited.zip", files | {name: edited, PAGE: page}))
+
+    blamed = [one for one in found.differences if one.sentence.startswith("Both copies")]
+    assert [one.file for one in blamed] == [name]
+    assert not any(one.file == MANIFEST and name in one.place for one in found.differences)
+
+
+def test_a_bundle_whose_evidence_is_too_large_for_its_page_matches(workspace, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("core.report.bundle._MOST_CARRIED", 10)
+    make_report(str(workspace.root), [run.id], str(tmp_path / "report.zip"))
+
+    assert verify(str(tmp_path / "report.zip")).differences == ()
+
+
+def test_what_a_file_manager_leaves_in_an_unpacked_bundle_is_no_edit(bundle, tmp_path):
+    for name, data in (unzipped(bundle) | {".DS_Store": b"junk"}).items():
+        (tmp_path / "unpacked" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "unpacked" / name).write_bytes(data)
+
+    assert verify(str(tmp_path / "unpacked")).matches
