@@ -34,11 +34,10 @@ def _show_evaluation(answer: dict) -> Iterator[str]:
         return
     low, high = answer["interval"]
     yield f"accuracy {answer['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {answer['n']} {answer['split']} images"
-    yield f"macro F1 {number(answer['macro_f1'])}"
-    yield f"{'class':<24}{'precision':>10}{'recall':>10}{'F1':>10}{'images':>10}"
+    yield f"macro F1 {number(answer['macro_f1'])}{bounds(answer['macro_f1_interval'])}"
+    yield f"{'class':<24}{'precision':>22}{'recall':>22}{'F1':>22}{'images':>8}"
     for row in answer["per_class"]:
-        figures = "".join(f"{number(row[name]):>10}" for name in ("precision", "recall", "f1"))
-        yield f"{row['label']:<24}{figures}{row['support']:>10}"
+        yield f"{row['label']:<24}{_figures(row, 'precision', 'recall', 'f1')}{row['support']:>8}"
 
 
 def _show_masks(answer: dict) -> Iterator[str]:
@@ -50,11 +49,17 @@ def _show_masks(answer: dict) -> Iterator[str]:
             for label, key in (("Dice", "mean_dice"), ("IoU", "mean_iou"))
         )
         yield f"{name}: " + ", ".join(figures)
-    yield f"{'class':<24}{'Dice':>10}{'IoU':>10}{'precision':>10}{'recall':>10}{'outline':>10}{'images':>10}"
+    yield f"{'class':<24}{'Dice':>22}{'IoU':>22}{'precision':>22}{'recall':>22}{'outline':>22}{'images':>8}"
     for row in answer["per_class"]:
-        figures = "".join(f"{number(row[name]):>10}" for name in ("dice", "iou", "precision", "recall"))
         outline = "–" if row["boundary"] is None else f"{row['boundary']:.1f} px"
-        yield f"{row['label']:<24}{figures}{outline:>10}{row['images']:>10}"
+        if row["boundary_interval"]:
+            outline += " [{:.1f}, {:.1f}]".format(*row["boundary_interval"])
+        yield f"{row['label']:<24}{_figures(row, 'dice', 'iou', 'precision', 'recall')}{outline:>22}{row['images']:>8}"
+
+
+def _figures(row: dict, *names: str) -> str:
+    """Figures of a class, each with its interval."""
+    return "".join(f"{number(row[name]) + bounds(row[f'{name}_interval']):>22}" for name in names)
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:

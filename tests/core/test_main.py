@@ -98,6 +98,10 @@ def test_the_whole_way_from_training_to_a_prediction(answer, command, tiny_datas
     assert [row["label"] for row in report["per_class"]] == list(tiny_dataset.classes)
     assert all({"label", "precision", "recall", "f1", "support"} <= set(row) for row in report["per_class"])
     assert sum(row["support"] for row in report["per_class"]) == images
+    _, out, _ = command("evaluate", run["run"])
+    low, high = report["macro_f1_interval"]
+    assert f"macro F1 {report['macro_f1']:.3f} [{low:.3f}, {high:.3f}]" in out
+    assert all(line.count("[") == 3 for line in out.splitlines()[3:] if "–" not in line), "each figure has its interval"
 
     sample = tiny_dataset.of("validation")[0]
     picture = str(tiny_dataset.path(sample))
