@@ -129,7 +129,7 @@ def _run(workspace: Workspace, run: Run, folder: Path, wanted: Sequence[str]) ->
     if name := read_labels(here.labels).name:
         write_labels(there.labels, Labels(name=name))  # notes and tags are between a person and the run
     if "integrity" in wanted:
-        found = check_run(str(workspace.root), run.id)
+        found = check_run(str(workspace.root), run.id, anew=True)  # what was kept knows of no picture changed since
         kept = replace(found, findings=tuple(_brief(asdict(one), type(one)) for one in found.findings), rests_on={})
         write_json(there.integrity, kept.to_json())
         price = price_of(str(workspace.root), run.id)

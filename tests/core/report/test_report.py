@@ -1,5 +1,6 @@
 """What a report says, and what it never does: reach out, run a script, open a sealed split, take a name for markup."""
 
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,9 +11,11 @@ from core.data.health.finding import Finding, HealthReport
 from core.data.health.store import write_report
 from core.data.library import Library
 from core.errors import InputError, RunError
+from core.integrity.run_checks import check_run
 from core.report.bundle import make_report
 from core.report.markdown import plain
 from core.report.verify import verify
+from core.runs.data import dataset_of
 from core.runs.labels import Labels, write_labels
 from core.runs.run import RunState, write_status
 from core.runs.seal import open_seal, openings
@@ -249,3 +252,13 @@ def test_nobody_is_told_where_the_files_lay(workspace, run):
 
     for name, data in unzipped((workspace.root / "out.zip").read_bytes()).items():
         assert str(workspace.root).encode() not in data, name
+
+
+def test_pictures_that_were_changed_after_the_last_check_are_told_of(workspace, run):
+    check_run(str(workspace.root), run.id)
+    dataset = dataset_of(workspace, run)
+    picture = dataset.path(dataset.of("validation")[0])
+    picture.write_bytes(picture.read_bytes() + b"more")
+    os.utime(picture, (run.facts.created + 60,) * 2)
+
+    assert "Files of the data were touched since the run was made: 1 picture changed" in html_of(workspace, run)
