@@ -12,7 +12,7 @@ from core.runs.seal import openings
 from pages.shared import cache
 from pages.shared.cached import autopsy as cached
 from pages.shared.live import PLAIN_FIGURE
-from pages.shared.pickers import or_stop, run_line
+from pages.shared.pickers import or_stop, run_lines
 from pages.shared.words import bounds, plain, sentence, share
 
 MOST_MEGABYTES = 50
@@ -109,7 +109,7 @@ def _of_a_run() -> Autopsy | None:
         id = st.selectbox(
             "Run",
             list(runs),
-            format_func=lambda id: run_line(runs[id]),
+            format_func=run_lines(runs).get,
             key="autopsy_run",
             persist_state="session",
             label_visibility="collapsed",

@@ -8,7 +8,7 @@ from core.integrity.lesson import Replay
 from pages.shared import cache
 from pages.shared.cached import autopsy as cached
 from pages.shared.live import PLAIN_FIGURE
-from pages.shared.pickers import or_stop, run_line
+from pages.shared.pickers import or_stop, run_lines
 from pages.shared.words import bounds, plain, shorten
 
 SHUFFLED, SEED, SOURCE = "lesson_shuffled", "lesson_seed", "lesson_source"
@@ -63,7 +63,7 @@ def _source() -> str:
     }
     if not runs:
         return ""
-    names = {"": "The report on Kvasir, drawn again"} | {id: run_line(run) for id, run in runs.items()}
+    names = {"": "The report on Kvasir, drawn again"} | run_lines(runs)
     if st.session_state.get(SOURCE) not in names:
         st.session_state[SOURCE] = ""
     return st.selectbox("Replay", list(names), format_func=names.get, key=SOURCE, persist_state="session")
@@ -120,9 +120,9 @@ def _rows(shown: Replay) -> None:
     st.dataframe(
         [
             {
-                "picture": shorten(row.file, 60),
-                "truth": shorten(row.truth, 40),
+                "truth": shorten(row.truth, 40),  # a phone shows the first two
                 "answer": shorten(row.answer, 40),
+                "picture": shorten(row.file, 60),
                 "the answer is about": shorten(row.answered, 60),
             }
             for row in shown.rows

@@ -9,7 +9,7 @@ from core.report.sections import SECTIONS
 from core.runs.store import Run
 from pages.shared import cache, state
 from pages.shared.cached import report
-from pages.shared.pickers import nothing, or_stop, run_line
+from pages.shared.pickers import nothing, or_stop, run_lines
 from pages.shared.words import plain, size
 
 MAKE = "core.report.bundle:make_all"
@@ -43,7 +43,7 @@ def write() -> None:
             "Runs",
             names,
             held or names[:1],
-            format_func=lambda id: run_line(listed[id]),
+            format_func=run_lines(listed).get,
             key="report_runs",
             max_selections=MOST_RUNS,
             help="Several runs are held against each other on the same pictures.",

@@ -10,7 +10,7 @@ from core.predict.survived import Kept, LostPicture, Survival
 from core.recipe import AugmentChoice
 from core.runs.summary import RunSummary
 from pages.shared import cache, gallery
-from pages.shared.pickers import MOST_RUNS, or_stop, run_line
+from pages.shared.pickers import MOST_RUNS, or_stop, run_lines
 from pages.shared.words import count, plain, share
 
 RUN, PICTURES, ASKED = "survival_run", "survival_pictures", "survival_asked"
@@ -58,9 +58,7 @@ def survival(dataset: Dataset, label: str, choice: AugmentChoice, seed: int) -> 
 def _run_widget(runs: dict[str, RunSummary]) -> str:
     if st.session_state.get(RUN) not in runs:
         st.session_state[RUN] = next(iter(runs))
-    chosen = st.selectbox(
-        "Asked", list(runs), format_func=lambda id: run_line(runs[id]), key=RUN, persist_state="session"
-    )
+    chosen = st.selectbox("Asked", list(runs), format_func=run_lines(runs).get, key=RUN, persist_state="session")
     return chosen if chosen in runs else next(iter(runs))
 
 

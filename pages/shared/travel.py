@@ -16,8 +16,8 @@ from pages.shared.cached import travel as cached
 from pages.shared.cached import where
 from pages.shared.live import PLAIN_FIGURE
 from pages.shared.masks import FILL
-from pages.shared.pickers import run_line
-from pages.shared.words import SCORE_WORDS, legend, measured, plain, sentence, shorten
+from pages.shared.pickers import run_lines
+from pages.shared.words import SCORE_WORDS, legend, measured, moment, plain, sentence, shorten
 
 NEVER = (
     "Nothing of this run's earlier epochs was kept. Runs keep their weights after each epoch from now on, unless the "
@@ -62,7 +62,7 @@ def _choices(run: Run, pictures: list[tuple[str, bytes]]) -> None:
             "Beside it",
             list(others),
             None,
-            lambda id: run_line(others[id]),
+            run_lines(others).get,
             key=f"travel_beside_{run.id}",
             placeholder="another run" if others else "no other run kept its epochs",
             disabled=not others,
@@ -126,7 +126,8 @@ def _one(run: Run, found: Travel, epoch: int, *, wide: bool) -> None:
     """One run at an epoch: what it said, where it looked or what it found, and how that changed."""
     place = found.at(epoch)
     here, masks = found.epochs[place], run.recipe.task == "segmentation"
-    st.markdown(f"**{plain(run.name, 50)}** &nbsp;:gray[{_standing(run, found, here)}]")
+    made = "" if wide else f"{plain(moment(run.facts.created))} · "  # two runs may be called alike
+    st.markdown(f"**{plain(run.name, 50)}** &nbsp;:gray[{made}{_standing(run, found, here)}]")
     left, right = st.columns([1, 2], gap="medium") if wide else (st.container(), st.container())
     background = background_of(found.classes) if masks else None
     with left:

@@ -11,7 +11,7 @@ from core.models.weights import WEIGHT_SUFFIXES, keep_weights
 from core.recipe import ModelChoice, Recipe, SegmenterChoice
 from core.workspace import configured_roots, inside_roots
 from pages.shared import cache, fields
-from pages.shared.pickers import run_line
+from pages.shared.pickers import run_lines
 from pages.shared.words import plain
 
 PATH = "model.weights"
@@ -68,7 +68,7 @@ def _run(base: Recipe, dataset: Dataset) -> dict[str, Any]:
 def _runs() -> dict[str, str]:
     """Runs with weights, newest first: id -> line."""
     kept = [run for run in cache.runs() if run.best]
-    return {run.id: run_line(run) for run in kept[:MOST_RUNS]}
+    return run_lines({run.id: run for run in kept[:MOST_RUNS]})
 
 
 def _follow(task: str) -> None:

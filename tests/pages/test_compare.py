@@ -152,3 +152,9 @@ def test_a_comparison_that_breaks_says_so_and_can_be_made_again(app, workspace, 
         assert "Traceback" not in words(app)
     app.button(key="compare_again").click().run()
     shown(app, lambda: any("compare_verdict" in str(block.proto) for block in app.get("flex_container")))
+
+
+def test_runs_of_one_name_minute_and_score_are_told_apart_in_lists(visit, workspace, data):
+    for _ in range(2):
+        answered_run(workspace, data, range(4))
+    assert len(set(visit("evaluate").selectbox(key="pick_run").options)) == 2

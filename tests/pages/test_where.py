@@ -63,5 +63,6 @@ def test_the_check_can_be_made_from_here(panel, finished_run):
     from tests.running import until
 
     until(finished_run.paths.maps_check.exists)
-    until(lambda: "Likeness to maps of networks" in words(panel.run()))  # the work ends a moment after its file is there
+    # The work ends a moment after its file is there.
+    until(lambda: "Likeness to maps of networks" in words(panel.run()))
     well(panel)
