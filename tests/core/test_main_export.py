@@ -32,6 +32,14 @@ def test_what_cannot_be_written_is_one_sentence(command, trained_run: Run, words
     assert len(err.splitlines()) == 1
 
 
+def test_a_folder_in_the_place_of_the_file_is_told_before_anything_is_made(command, trained_run: Run, tmp_path):
+    (tmp_path / "x.onnx").mkdir()
+    code, _, err = command("export", trained_run.id, "--format", "onnx", "--out", str(tmp_path / "x.onnx"))
+    assert code == 2
+    assert "x.onnx cannot be a file: found a folder" in err
+    assert len(err.splitlines()) == 1
+
+
 def test_a_run_that_is_not_there_is_told(command, tmp_path):
     code, _, err = command("export", "nobody", "--out", str(tmp_path / "x.onnx"))
     assert code == 2

@@ -11,7 +11,7 @@ from core.predict.export.kept import Format, find_format, kept_facts, kept_file
 from core.runs.data import dataset_of
 from core.runs.run import RunPaths
 from core.runs.store import RunStore
-from core.workspace import Workspace, write_json
+from core.workspace import Workspace, insist_on_file, write_json
 
 Report = Callable[[int, int, str], None]
 
@@ -43,6 +43,7 @@ def export_run(root: str, run_id: str, kind: str, out: str, *, report: Report | 
     found, file = find_format(kind), Path(out)
     if file.suffix.lower() not in found.suffixes:
         raise InputError("--out", found=shown(file.name), expected="a name ending in " + " or ".join(found.suffixes))
+    insist_on_file(file)
     return _export(Workspace(Path(root)), run_id, found, file, report).to_json()
 
 
