@@ -4,6 +4,7 @@ import re
 from functools import singledispatch
 
 from core.report.document import Document, Drawing, Found, Heading, Pictures, Points, Table, Text
+from core.report.words import unturned
 
 _ALWAYS = re.compile(r"([\\`*~$|<>\[\]])")
 _AT_START = re.compile(r"^()([#+=-])|^(\d+)([.)])(?=\s|$)")  # a heading, a list, a rule
@@ -22,7 +23,7 @@ def write_markdown(document: Document) -> str:
         lines += [written for block in section.blocks if (written := _written(block))]
     lines.append("---")
     lines += [plain(sentence) for sentence in document.closing]
-    return "\n\n".join(line for line in lines if line) + "\n"
+    return unturned("\n\n".join(line for line in lines if line) + "\n")
 
 
 def plain(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.report.document import Document
+from core.report.words import unturned
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -19,12 +20,13 @@ _CARRIED = re.compile(r'<script type="application/zip" id="evidence">([A-Za-z0-9
 
 def write_html(document: Document, source: Callable[[str], str], carried: bytes = b"") -> str:
     """The report as one HTML file; `source` gives the address of a picture, `carried` is the evidence, packed."""
-    return _template("report.html.j2").render(
+    written = _template("report.html.j2").render(
         document=document,
         picture=source,
         carried=base64.b64encode(carried).decode(),
         style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
     )
+    return unturned(written)
 
 
 def inside(jpeg: bytes) -> str:

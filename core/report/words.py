@@ -1,5 +1,6 @@
 """How a report writes numbers, times and counts. Times are in UTC, so that every machine writes the same report."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -7,6 +8,13 @@ WILSON = "95 % interval: Wilson's score interval of a proportion"
 F1 = "95 % interval: Wilson's interval of the hits among all cases that concern the class, carried over to F1"
 MACRO = "95 % interval: the wider of resampling (bootstrap) and the classes' own intervals taken together (MOVER)"
 IMAGES = "95 % interval: bootstrap over whole images, widened after Student's t where images are few"
+
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def unturned(text: str) -> str:
+    """A text without the marks by which a name could turn the figures beside it round ("12 %" to "% 21")."""
+    return _TURNING.sub("", text)
 
 
 def share(value: float | None) -> str:
