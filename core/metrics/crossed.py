@@ -40,7 +40,7 @@ class Crossed:
         return "worse" if self.interval.high < 0 else "no evidence"
 
 
-def crossed(differences: np.ndarray, level: float = LEVEL) -> Crossed:
+def crossed(differences: np.ndarray, level: float = LEVEL, *, padded: bool = True) -> Crossed:
     """The mean of differences (S, N), of S seeds on N images, and its interval.
 
     Let A, B and E be the mean squares of seeds, of images and of what is left. Of the variance of the mean A / SN is
@@ -52,7 +52,8 @@ def crossed(differences: np.ndarray, level: float = LEVEL) -> Crossed:
     Where few images differ, a normal theory is too sure of itself: four that all speak for one side would be enough.
     So two images are added, one that speaks for either side as strongly as those that differ do on average (root mean
     square; or wholly, where none differs). With one seed and right or wrong answers this is the interval of Bonett and
-    Price, which like McNemar's exact test asks for six. The mean itself is that of the real images.
+    Price, which like McNemar's exact test asks for six. The mean itself is that of the real images. What is no
+    difference of two answers, but a measure of its own of each image, is not `padded` so.
 
     Raises ValueError for fewer than 3 seeds or 2 images.
     Zou & Donner 2008 (limits from limits of the parts), https://doi.org/10.1002/sim.3095; Bonett & Price 2012
@@ -62,13 +63,15 @@ def crossed(differences: np.ndarray, level: float = LEVEL) -> Crossed:
     seeds, images = differences.shape
     if seeds < FEWEST_SEEDS or images < 2:
         raise ValueError(f"{seeds} seeds and {images} images")
-    of_images = differences.mean(axis=0)
-    differing = of_images[of_images != 0]
-    strength = sqrt(np.mean(differing**2)) if differing.size else 1.0
-    added = np.broadcast_to([strength, -strength], (seeds, 2))
-    table = np.concatenate([np.asarray(differences, np.float64), added], axis=1)
+    table = np.asarray(differences, np.float64)
+    if padded:
+        of_images = table.mean(axis=0)
+        differing = of_images[of_images != 0]
+        strength = sqrt(np.mean(differing**2)) if differing.size else 1.0
+        table = np.concatenate([table, np.broadcast_to([strength, -strength], (seeds, 2))], axis=1)
 
-    n, freedoms = table.size, np.array([seeds - 1, images + 1, (seeds - 1) * (images + 1)])
+    n, others = table.size, table.shape[1] - 1
+    freedoms = np.array([seeds - 1, others, (seeds - 1) * others])
     middle, of_seeds, of_images = table.mean(), table.mean(axis=1), table.mean(axis=0)
     rest = table - of_seeds[:, None] - of_images + middle
     squares = np.array([n * of_seeds.var(), n * of_images.var(), np.sum(rest**2)])

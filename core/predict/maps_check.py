@@ -172,5 +172,5 @@ def _likeness(one: np.ndarray, other: np.ndarray) -> float:
 def _summed(rows: list[list[float]]) -> Likeness:
     """Mean and interval over random networks (rows) and pictures, both of which are a matter of chance."""
     table = np.array(rows)
-    low, high = crossed(table).interval
+    low, high = crossed(table, padded=False).interval
     return Likeness(float(table.mean()), Interval(max(-1.0, low), min(1.0, high)))

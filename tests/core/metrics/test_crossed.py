@@ -94,3 +94,14 @@ def test_parts_of_a_pooled_share_have_it_as_their_mean():
     without = (above.sum() - above[0]) / (below.sum() - below[0])  # leaving an image out moves the share as parts say
     assert parts[0] - parts.mean() == pytest.approx(3 * (8 / 12 - without) * (8 / 12), abs=0.2)
     assert np.isnan(parts_of_ratio(np.zeros((3, 1)), np.zeros((3, 1)))).all()
+
+
+def test_without_padding_it_is_the_t_interval_of_images_where_seeds_agree():
+    from scipy.stats import t
+
+    images = np.random.default_rng(0).normal(0.3, 0.2, 30)
+    found = crossed(np.tile(images, (4, 1)), padded=False)
+    half = t.ppf(0.975, 29) * images.std(ddof=1) / np.sqrt(30)
+
+    assert found.interval == pytest.approx((images.mean() - half, images.mean() + half), abs=1e-12)
+    assert crossed(np.ones((3, 5)), padded=False).interval == (1, 1), "what never varies is known"
