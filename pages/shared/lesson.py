@@ -84,7 +84,7 @@ def _report(shown: Replay, right: Replay, shuffled: bool) -> None:
             )
             st.metric(
                 "by guessing",
-                f"{1 / len(result.classes):.0%}",
+                f"{1 / len(result.classes):.1%}",
                 delta=f"{len(result.classes)} classes",
                 delta_color="off",
                 delta_arrow="off",
