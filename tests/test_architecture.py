@@ -143,6 +143,7 @@ def test_importing_any_page_or_anything_shared_pulls_in_nothing_heavy():
     assert not _loaded_after("\n".join(statements)) & HEAVY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [_module(file) for file in PAGES if file.parent != ROOT / "pages"])
 def test_each_shared_module_can_be_imported_on_its_own(module):
     assert "streamlit" in _loaded_after(f"import {module}\nimport streamlit")

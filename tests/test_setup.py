@@ -84,6 +84,7 @@ def test_make_bench_runs_every_measurement():
         assert any(helper in files[name] for name in MEASURED), f"python -m benchmarks leaves out {helper}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MEASURED))
 def test_a_measurement_says_what_it_takes_and_can_be_made_short(name):
     words = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
