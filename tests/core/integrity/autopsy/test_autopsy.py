@@ -51,15 +51,10 @@ FAULTS = {
 MIXED_ONLY = ("one batch of labels", "an image left out")
 
 
-@pytest.mark.parametrize(
-    ("fault", "by_classes"),
-    [
-        (fault, by_classes)
-        for by_classes in (False, True)
-        for fault in FAULTS
-        if not (by_classes and fault in MIXED_ONLY)
-    ],
-)
+CASES = [(fault, ordered) for ordered in (False, True) for fault in FAULTS if not (ordered and fault in MIXED_ONLY)]
+
+
+@pytest.mark.parametrize(("fault", "by_classes"), CASES)
 def test_a_planted_fault_is_named_with_confidence(made, fault, by_classes):
     cause, plant = FAULTS[fault]
     found = autopsy(plant(made(by_classes=by_classes)))
