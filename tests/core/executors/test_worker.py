@@ -218,6 +218,10 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+def _content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("left", [0, 30_000, 300_000])
 def test_a_full_disk_leaves_one_sentence_and_the_earlier_run_whole(small_disk, tiny_dataset, left):
@@ -226,7 +230,7 @@ def test_a_full_disk_leaves_one_sentence_and_the_earlier_run_whole(small_disk, t
     store = RunStore(workspace)
     earlier, later = (store.create(small(tiny_dataset), tiny_dataset) for _ in range(2))
     InlineExecutor(workspace).submit(earlier)
-    before = {path.name: path.read_bytes() for path in store.paths(earlier).folder.iterdir()}
+    before = _content(store.paths(earlier).folder)
 
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(workspace.root), later, str(left)],
@@ -239,8 +243,8 @@ def test_a_full_disk_leaves_one_sentence_and_the_earlier_run_whole(small_disk, t
     assert status.state is RunState.FAILED, done.stderr
     assert status.sentence.startswith("Nothing more can be written under "), status.sentence
     assert "\n" not in status.sentence
-    assert {path.name: path.read_bytes() for path in store.paths(earlier).folder.iterdir()} == before
-    assert not [path for path in store.paths(later).folder.iterdir() if path.name.endswith(".tmp")]
+    assert _content(store.paths(earlier).folder) == before
+    assert not list(store.paths(later).folder.rglob("*.tmp"))
 
     os.unlink(workspace.root / "filler")
     InlineExecutor(workspace).resume(later)
