@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas  # noqa: F401  (whole, before plotly meets one that another thread is still loading)
 import streamlit as st
 
 from pages.shared import cache, sidebar, state
