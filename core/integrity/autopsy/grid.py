@@ -19,6 +19,7 @@ Source = Path | tuple[str, bytes]  # a file, or the name and the content of one 
 
 MOST_BYTES = 256 * 1024**2
 MOST_COLUMNS = 4096
+_LONGEST = 100_000  # characters of a field
 _SEPARATORS = ",;\t|"
 _LOOK = 200  # lines by which the separator and the header are found out
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -240,6 +241,8 @@ def _rows(name: str, text: str) -> list[tuple[int, list[str]]]:
                 best, most = separator, (widths.count(width), width)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=best)
         for cells in reader:
+            if max(map(len, cells), default=0) > _LONGEST:  # csv's own limit belongs to the process: others raise it
+                raise csv.Error(f"a field of more than {_LONGEST:,} characters")
             stripped = [cell.strip() for cell in cells]
             if any(stripped) or most[1] == 1:  # of one column, a line without a word is an answer that is missing
                 rows.append((before + 1, stripped or [""]))

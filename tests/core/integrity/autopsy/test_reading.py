@@ -1,5 +1,6 @@
 """Files of answers as people have them, and one sentence for each that cannot be used."""
 
+import csv as csv_module
 import io
 
 import numpy as np
@@ -183,3 +184,12 @@ def test_an_id_with_two_truths_is_refused_and_ids_as_labels_too():
         read_answers(csv("id,truth,predicted\n1,a,a\n1,b,b\n"))
     with pytest.raises(InputError, match="more classes"):
         read_answers(csv("truth\n" + "\n".join(f"image {n}" for n in range(200))), TRUTH)
+
+
+def test_how_long_a_field_may_be_does_not_depend_on_who_else_reads_tables():
+    before = csv_module.field_size_limit(2**24)
+    try:
+        with pytest.raises(InputError, match="is no table"):
+            read_answers(csv("x" * 200_000 + "\n1\n"))
+    finally:
+        csv_module.field_size_limit(before)
